@@ -1,0 +1,232 @@
+import type { ConnectionOptions } from 'node:tls'
+import { PooledProducerError } from './errors.ts'
+
+/** A logger with pino's methods: `(fields, message)`. */
+export interface Logger {
+  debug(fields: object, message?: string): void
+  info(fields: object, message?: string): void
+  warn(fields: object, message?: string): void
+  error(fields: object, message?: string): void
+  child?(bindings: object): Logger
+  isLevelEnabled?(level: string): boolean
+}
+
+/** A user name and a password for the broker, in place of those in its URL. */
+export interface Credentials {
+  readonly username: string
+  readonly password: string
+}
+
+/** What `createProducerPool` takes. Every duration that ends in `Ms` is in milliseconds. */
+export interface PoolOptions {
+  /**
+   * The broker's URL, or the URLs of one cluster's nodes, tried in turn. Default: `$AMQP_URL`, then
+   * `$CELERY_BROKER_URL`, then `amqp://127.0.0.1`.
+   */
+  broker?: string | readonly string[]
+  /** What the pool is called in logs. Default: `default`. */
+  name?: string
+  /** TCP connections that the channels are spread over. Default: 1. */
+  connections?: number
+  /** Channels kept open when idle. Default: 1. */
+  minChannels?: number
+  /** Channels open at most. Default: 8. */
+  maxChannels?: number
+  /** Bounds an acquire as a whole: connecting, opening, waiting for a free channel. Default: 5,000. */
+  acquireTimeoutMs?: number
+  /** Acquires and publishes that may wait; one more is refused at once. Default: 100,000. */
+  maxWaiting?: number
+  /** Unconfirmed messages on a channel at most. Default: 1,024. */
+  maxInFlight?: number
+  /** A channel whose oldest message has no confirm in this time is destroyed, its messages are sent again. Default: 5,000. */
+  confirmTimeoutMs?: number
+  /** Bounds a publish as a whole: waiting, writing, confirm, sending again. Default: 10,000. */
+  publishTimeoutMs?: number
+  /** Bytes held for waiting and unconfirmed messages at most. Default: 64 MiB. */
+  maxBufferedBytes?: number
+  /** The largest body that is sent, in bytes; 0: as large as the broker takes. Default: 0. */
+  maxMessageBytes?: number
+  /** A channel above `minChannels`, idle this long, is closed. Default: 60,000. */
+  idleTimeoutMs?: number
+  /** A channel older than this is replaced when it is given back; 0: never. Default: 0. */
+  maxChannelAgeMs?: number
+  /** A lease held longer is logged with the stack that took it; 0: never. Default: 30,000. */
+  leaseWarnMs?: number
+  /** How often `pool.summary` is logged; 0: only at close. Default: 60,000. */
+  summaryIntervalMs?: number
+  /** Bounds one attempt to connect, the handshake included. Default: 10,000. */
+  connectTimeoutMs?: number
+  /** The heartbeat asked for, in seconds; a silent peer is noticed after three; 0: none. Default: 5. */
+  heartbeatSeconds?: number
+  /** For `amqps:` URLs, as `tls.connect` takes them. */
+  tls?: ConnectionOptions
+  /** In place of the user name and password in the URL. */
+  credentials?: Credentials
+  /** False: always amqplib's public `publish`, never frames encoded ahead. Default: true. */
+  fastPath?: boolean
+  /** Any pino-compatible logger; false: none. Default: pino at level info, to stdout. */
+  logger?: Logger | false
+}
+
+/** {@link PoolOptions} with every default filled in, checked and frozen. */
+export interface EffectivePoolOptions extends Required<Omit<PoolOptions, 'broker' | 'tls' | 'credentials' | 'logger'>> {
+  readonly broker: readonly string[]
+  readonly tls?: ConnectionOptions
+  readonly credentials?: Credentials
+  readonly logger?: Logger | false
+}
+
+/** The longest delay that a Node timer keeps; a longer one fires at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1
+
+interface NumberRule {
+  readonly default: number
+  readonly min: number
+  readonly max: number
+}
+
+const NUMBERS = {
+  connections: { default: 1, min: 1, max: 1_000 },
+  minChannels: { default: 1, min: 0, max: 65_535 },
+  maxChannels: { default: 8, min: 1, max: 65_535 },
+  acquireTimeoutMs: { default: 5_000, min: 1, max: MAX_TIMER_MS },
+  maxWaiting: { default: 100_000, min: 0, max: 10_000_000 },
+  maxInFlight: { default: 1_024, min: 1, max: 1_000_000 },
+  confirmTimeoutMs: { default: 5_000, min: 1, max: MAX_TIMER_MS },
+  publishTimeoutMs: { default: 10_000, min: 1, max: MAX_TIMER_MS },
+  maxBufferedBytes: { default: 64 * 2 ** 20, min: 1, max: Number.MAX_SAFE_INTEGER },
+  maxMessageBytes: { default: 0, min: 0, max: Number.MAX_SAFE_INTEGER },
+  idleTimeoutMs: { default: 60_000, min: 1, max: MAX_TIMER_MS },
+  maxChannelAgeMs: { default: 0, min: 0, max: MAX_TIMER_MS },
+  leaseWarnMs: { default: 30_000, min: 0, max: MAX_TIMER_MS },
+  summaryIntervalMs: { default: 60_000, min: 0, max: MAX_TIMER_MS },
+  connectTimeoutMs: { default: 10_000, min: 1, max: MAX_TIMER_MS },
+  heartbeatSeconds: { default: 5, min: 0, max: 65_535 },
+} as const satisfies Record<string, NumberRule>
+
+const OTHERS = ['broker', 'name', 'tls', 'credentials', 'fastPath', 'logger'] as const
+const KNOWN = new Set<string>([...Object.keys(NUMBERS), ...OTHERS])
+
+/**
+ * The options that a pool runs with: checked, completed and frozen.
+ *
+ * @throws {PooledProducerError} ERR_INVALID_OPTION names the option, the value and what was expected.
+ */
+export function poolOptions(options: PoolOptions = {}): EffectivePoolOptions {
+  if (!isPlainObject(options)) throw invalid(`pool options must be an object, got ${describe(options)}`)
+  for (const key of Object.keys(options)) {
+    if (!KNOWN.has(key)) throw invalid(`${key} is not an option of a pool; known are ${[...KNOWN].join(', ')}`)
+  }
+
+  const numbers = {} as Record<keyof typeof NUMBERS, number>
+  for (const [name, rule] of Object.entries(NUMBERS) as [keyof typeof NUMBERS, NumberRule][]) {
+    numbers[name] = integer(name, options[name] ?? rule.default, rule.min, rule.max)
+  }
+  if (numbers.minChannels > numbers.maxChannels) {
+    throw invalid(`minChannels (${numbers.minChannels}) must not be above maxChannels (${numbers.maxChannels})`)
+  }
+
+  const { fastPath = true, name = 'default' } = options
+  if (typeof name !== 'string' || name === '') throw invalid(`name must be a string, got ${describe(name)}`)
+  if (typeof fastPath !== 'boolean') throw invalid(`fastPath must be true or false, got ${describe(fastPath)}`)
+  const { tls, credentials, logger } = options
+  if (tls !== undefined && !isPlainObject(tls)) throw invalid(`tls must be an object, got ${describe(tls)}`)
+  checkCredentials(credentials)
+  checkLogger(logger)
+
+  return Object.freeze({
+    ...numbers,
+    name,
+    fastPath,
+    broker: Object.freeze(brokerList(options.broker)),
+    ...(tls === undefined ? {} : { tls }),
+    ...(credentials === undefined ? {} : { credentials: concealed(credentials) }),
+    ...(logger === undefined ? {} : { logger }),
+  })
+}
+
+/**
+ * The number given, when it is an integer within the bounds.
+ *
+ * @throws {PooledProducerError} ERR_INVALID_OPTION
+ */
+export function integer(name: string, value: unknown, min: number, max: number): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
+    throw invalid(`${name} must be an integer from ${min} to ${max}, got ${describe(value)}`)
+  }
+  return value
+}
+
+/**
+ * Checks the options that bound one call.
+ *
+ * @throws {PooledProducerError} ERR_INVALID_OPTION
+ */
+export function checkCallOptions(options: { timeoutMs?: unknown; signal?: unknown }): void {
+  if (!isPlainObject(options)) throw invalid(`options must be an object, got ${describe(options)}`)
+  if (options.timeoutMs !== undefined) integer('timeoutMs', options.timeoutMs, 1, MAX_TIMER_MS)
+  const { signal } = options
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw invalid(`signal must be an AbortSignal, got ${describe(signal)}`)
+  }
+}
+
+function brokerList(broker: unknown): string[] {
+  const given = broker ?? process.env.AMQP_URL ?? process.env.CELERY_BROKER_URL ?? 'amqp://127.0.0.1'
+  // Celery's own form of a list is one string with semicolons.
+  const urls = typeof given === 'string' ? given.split(';') : given
+  if (!Array.isArray(urls) || urls.length === 0) {
+    throw invalid(`broker must be a URL or a list of URLs, got ${describe(given)}`)
+  }
+  urls.forEach((url, index) => {
+    // The value is not shown: a URL holds a password.
+    if (typeof url !== 'string' || url.trim() === '') {
+      throw invalid(`broker[${index}] must be a URL such as amqp://user:password@host/vhost, got ${typeof url}`)
+    }
+  })
+  return urls.map((url: string) => url.trim())
+}
+
+function checkCredentials(credentials: unknown): asserts credentials is Credentials | undefined {
+  if (credentials === undefined) return
+  const { username, password } = isPlainObject(credentials) ? credentials : {}
+  if (typeof username !== 'string' || typeof password !== 'string') {
+    throw invalid('credentials must be an object with a username and a password, both strings')
+  }
+}
+
+function checkLogger(logger: unknown): asserts logger is Logger | false | undefined {
+  if (logger === undefined || logger === false) return
+  const missing = ['debug', 'info', 'warn', 'error'].filter(
+    (method) => typeof (logger as Record<string, unknown> | null)?.[method] !== 'function',
+  )
+  if (missing.length > 0) {
+    throw invalid(`logger must be false or have pino's methods; it has no ${missing.join(', ')}`)
+  }
+}
+
+/** A copy whose password neither JSON nor an inspector shows. */
+function concealed({ username, password }: Credentials): Credentials {
+  return Object.defineProperty({ username } as Credentials, 'password', { value: password, enumerable: false })
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** A value as an error message shows it: short, typed and on one line. */
+export function describe(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value)
+  if (typeof value === 'number' || typeof value === 'boolean' || value === null || value === undefined)
+    return `${value}`
+  if (typeof value === 'bigint') return `${value}n`
+  if (Array.isArray(value)) return `an array of ${value.length}`
+  if (typeof value === 'function') return 'a function'
+  if (typeof value === 'symbol') return 'a symbol'
+  const name = Object.getPrototypeOf(value)?.constructor?.name
+  return name === undefined || name === 'Object' ? 'an object' : `an instance of ${name}`
+}
+
+function invalid(message: string): PooledProducerError {
+  return new PooledProducerError('ERR_INVALID_OPTION', message)
+}
