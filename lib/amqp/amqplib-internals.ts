@@ -1,0 +1,128 @@
+import type { Duplex } from 'node:stream'
+import type { ChannelModel, ConfirmChannel } from 'amqplib'
+
+/**
+ * The only touch under amqplib's public API: what frames encoded ahead need of it, checked by shape.
+ * Where the shape is another one, callers get nothing and use the public `publish`.
+ */
+export interface Wire {
+  /** The channel's number in its frames. */
+  readonly channel: number
+  /** The largest frame that both sides agreed on, in bytes. */
+  readonly frameMax: number
+  /** Bytes handed over that the kernel has not taken yet. */
+  readonly backlogBytes: number
+  /** Hands whole frames over, behind all that the channel has queued. */
+  send(frames: Buffer): void
+  /** Calls back once the socket takes more, after a backlog. */
+  onceDrained(callback: () => void): void
+  /** Whether `publish` is still amqplib's own; a tracer that replaces it must see every publish. */
+  isUnpatched(): boolean
+}
+
+interface InnerConnection {
+  readonly stream: Duplex
+  readonly frameMax: number
+  readonly channels: ({ readonly buffer: Duplex } | null)[]
+  readonly muxer: { readonly blocked: boolean }
+  sentSinceLastCheck: boolean
+  sendBytes(bytes: Buffer): void
+}
+
+interface InnerChannel {
+  readonly ch: number
+  readonly connection: InnerConnection
+  unconfirmed: unknown[]
+  lwm: number
+}
+
+/** The wire below a channel; nothing when amqplib is not as expected or its `publish` was replaced. */
+export function wireOf(channel: ConfirmChannel): Wire | undefined {
+  const { ch, connection } = channel as unknown as Partial<InnerChannel>
+  if (!isInnerConnection(connection) || !Number.isInteger(ch)) return undefined
+  const number = ch as number
+  const own = connection.channels[number]?.buffer
+  if (own === undefined || typeof own.write !== 'function') return undefined
+  const publish = publishersOf(channel)
+  if (!isPristine(publish)) return undefined
+
+  const { stream, muxer } = connection
+  return {
+    channel: number,
+    frameMax: connection.frameMax,
+    get backlogBytes() {
+      return stream.writableLength + own.writableLength + own.readableLength
+    },
+    send(frames) {
+      // With nothing queued on the channel the order holds without the detour through its buffer.
+      const isQueued = own.readableLength > 0 || own.writableLength > 0 || muxer.blocked
+      connection.sentSinceLastCheck = true
+      if (isQueued) own.write(frames)
+      else connection.sendBytes(frames)
+    },
+    onceDrained(callback) {
+      stream.once('drain', callback)
+    },
+    isUnpatched() {
+      const now = publishersOf(channel)
+      return now.confirm === publish.confirm && now.plain === publish.plain
+    },
+  }
+}
+
+/** The frame size agreed on, in bytes; nothing when amqplib does not show it. */
+export function frameMaxOf(model: ChannelModel): number | undefined {
+  const { frameMax } = model.connection as unknown as Partial<InnerConnection>
+  return typeof frameMax === 'number' && frameMax > 0 ? frameMax : undefined
+}
+
+/** Ends the socket at once, so that amqplib sees a lost connection; false when it cannot be reached. */
+export function destroySocket(model: ChannelModel, reason: Error): boolean {
+  const { stream } = model.connection as unknown as Partial<InnerConnection>
+  if (typeof stream?.destroy !== 'function') return false
+  stream.destroy(reason)
+  return true
+}
+
+/**
+ * Takes settled slots off the front of amqplib's own list of confirms, which it leaves there after an
+ * out-of-order `multiple` ack: they would grow by one with every publish that follows.
+ */
+export function trimUnconfirmed(channel: ConfirmChannel): void {
+  const inner = channel as unknown as InnerChannel
+  if (!Array.isArray(inner.unconfirmed)) return
+  while (inner.unconfirmed.length > 0 && inner.unconfirmed[0] === null) {
+    inner.unconfirmed.shift()
+    inner.lwm++
+  }
+}
+
+function isInnerConnection(connection: InnerConnection | undefined): connection is InnerConnection {
+  return (
+    typeof connection?.stream?.write === 'function' &&
+    typeof connection.sendBytes === 'function' &&
+    typeof connection.frameMax === 'number' &&
+    typeof connection.sentSinceLastCheck === 'boolean' &&
+    typeof connection.muxer?.blocked === 'boolean' &&
+    Array.isArray(connection.channels)
+  )
+}
+
+interface Publishers {
+  readonly confirm: unknown
+  readonly plain: unknown
+}
+
+function publishersOf(channel: ConfirmChannel): Publishers {
+  const confirmPrototype = Object.getPrototypeOf(channel)
+  return { confirm: channel.publish, plain: Object.getPrototypeOf(confirmPrototype)?.publish }
+}
+
+/** A wrapper around `publish` has other source text than amqplib's own two lines. */
+function isPristine({ confirm, plain }: Publishers): boolean {
+  return sourceOf(confirm).includes('pushConfirmCallback') && sourceOf(plain).includes('sendMessage')
+}
+
+function sourceOf(value: unknown): string {
+  return typeof value === 'function' ? Function.prototype.toString.call(value) : ''
+}

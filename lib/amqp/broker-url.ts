@@ -1,0 +1,86 @@
+import { PooledProducerError } from '../errors.ts'
+import type { Credentials } from '../options.ts'
+
+/** One node of a broker: where it is, and who we are there. */
+export interface BrokerAddress {
+  readonly protocol: 'amqp' | 'amqps'
+  readonly hostname: string
+  readonly port: number
+  readonly vhost: string
+  readonly username: string
+  /** Not enumerable, so that neither JSON nor an inspector shows it. */
+  readonly password: string
+  /** What the URL's query asks for: frameMax, channelMax, heartbeat (seconds). */
+  readonly tuning: Readonly<Partial<Record<Tuning, number>>>
+  /** The address as logs and errors show it: no password, no query. */
+  readonly display: string
+}
+
+type Tuning = 'frameMax' | 'channelMax' | 'heartbeat'
+
+const TUNING: Record<Tuning, { min: number; max: number }> = {
+  // AMQP 0-9-1, section 4.2.3: no peer may ask for frames of less than 4,096 octets.
+  frameMax: { min: 4_096, max: 2 ** 31 - 1 },
+  channelMax: { min: 1, max: 65_535 },
+  heartbeat: { min: 0, max: 65_535 },
+}
+
+const PROTOCOLS = { 'amqp:': 'amqp', 'pyamqp:': 'amqp', 'amqps:': 'amqps' } as const
+const DEFAULT_PORT = { amqp: 5_672, amqps: 5_671 }
+
+/**
+ * The parts of a broker's URL, `amqp[s]://user:password@host:port/vhost?frameMax=..&channelMax=..&heartbeat=..`
+ * (RabbitMQ URI Specification; Celery's `pyamqp:` is taken too, and its `//` for the vhost `/`).
+ *
+ * @throws {PooledProducerError} ERR_INVALID_OPTION says what is wrong, never the URL: it holds a password.
+ */
+export function parseBrokerUrl(url: string, credentials?: Credentials): BrokerAddress {
+  let parts: URL
+  try {
+    parts = new URL(url)
+  } catch {
+    // The cause is left out on purpose: Node's error carries the whole URL.
+    throw invalid('is not a URL such as amqp://user:password@host/vhost')
+  }
+  const protocol = PROTOCOLS[parts.protocol as keyof typeof PROTOCOLS]
+  if (protocol === undefined) throw invalid(`must begin with amqp: or amqps:, not ${parts.protocol}`)
+
+  const hostname = parts.hostname.replace(/^\[|\]$/g, '') || 'localhost'
+  const port = parts.port === '' ? DEFAULT_PORT[protocol] : Number(parts.port)
+  if (port === 0) throw invalid('has the port 0')
+  const vhost = decoded(parts.pathname.slice(1), 'vhost') || '/'
+  const isAnonymous = parts.username === '' && parts.password === ''
+  const username = credentials?.username ?? (isAnonymous ? 'guest' : decoded(parts.username, 'user name'))
+  const password = credentials?.password ?? (isAnonymous ? 'guest' : decoded(parts.password, 'password'))
+  const shownHost = hostname.includes(':') ? `[${hostname}]` : hostname
+  const display = `${protocol}://${encodeURIComponent(username)}@${shownHost}:${port}/${encodeURIComponent(vhost)}`
+
+  const address = { protocol, hostname, port, vhost, username, tuning: tuning(parts.searchParams), display }
+  return Object.freeze(
+    Object.defineProperty(address as BrokerAddress, 'password', { value: password, enumerable: false }),
+  )
+}
+
+function tuning(query: URLSearchParams): BrokerAddress['tuning'] {
+  const values: Partial<Record<Tuning, number>> = {}
+  for (const [name, { min, max }] of Object.entries(TUNING) as [Tuning, { min: number; max: number }][]) {
+    const text = query.get(name)
+    if (text === null) continue
+    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN
+    if (!(value >= min && value <= max)) throw invalid(`has ${name}=${text}; it must be from ${min} to ${max}`)
+    values[name] = value
+  }
+  return Object.freeze(values)
+}
+
+function decoded(text: string, part: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    throw invalid(`has a % in its ${part} that is not followed by two hexadecimal digits`)
+  }
+}
+
+function invalid(what: string): PooledProducerError {
+  return new PooledProducerError('ERR_INVALID_OPTION', `the broker's URL ${what}`)
+}

@@ -1,0 +1,397 @@
+import type { ConfirmChannel as RawChannel } from 'amqplib'
+import { PooledProducerError } from '../errors.ts'
+import { trimUnconfirmed, type Wire, wireOf } from './amqplib-internals.ts'
+import { type CloseReason, findCulprit } from './channel-culprit.ts'
+import type { Connection } from './connection.ts'
+import { Ledger } from './ledger.ts'
+import type { Filling, PublishTemplate } from './publish-template.ts'
+import { SendBuffer } from './send-buffer.ts'
+import { withTimeLimit } from './time-limit.ts'
+
+/** A message on its way: what the channel needs of it, and the marks that the channel leaves on it. */
+export interface Outgoing extends Filling {
+  readonly template: PublishTemplate
+  /** When it was last written, in milliseconds of `performance.now()`; 0: never. */
+  writtenAt: number
+  /** What the broker said when no queue took it. */
+  returned: ReturnedReply | undefined
+}
+
+/** The fields of basic.return. */
+export interface ReturnedReply {
+  readonly replyCode: number
+  readonly replyText: string
+}
+
+/** Who is told what becomes of a channel's messages. None of these may throw. */
+export interface ChannelOwner<M extends Outgoing> {
+  /** The broker has the message. */
+  confirmed(message: M, channel: ConfirmChannel<M>): void
+  /** The broker has said no to this message, and to no other. */
+  refused(message: M, error: PooledProducerError, channel: ConfirmChannel<M>): void
+  /** The channel is gone; whether the broker has these messages is unknown. Oldest first. */
+  orphaned(messages: M[], error: PooledProducerError, channel: ConfirmChannel<M>): void
+  /** There is room again after there was none, or every message is settled. */
+  relieved(channel: ConfirmChannel<M>): void
+  /** Once, when the channel is closed for whatever reason. */
+  closed(channel: ConfirmChannel<M>): void
+}
+
+export interface ChannelSettings {
+  readonly maxInFlight: number
+  readonly confirmTimeoutMs: number
+  readonly fastPath: boolean
+}
+
+/** A close that the broker does not answer in this time will not be answered. */
+const CLOSE_LIMIT_MS = 1_000
+/** Above this many bytes that the kernel has not taken, nothing more is encoded. */
+const MAX_BACKLOG_BYTES = 256 * 1024
+/** RabbitMQ never negotiates more by default; used only where amqplib does not show what was agreed. */
+const DEFAULT_FRAME_MAX = 131_072
+
+/**
+ * One live confirm channel: it writes messages, knows each by its delivery tag until the broker has
+ * answered, and tells its owner which message got which answer.
+ */
+export class ConfirmChannel<M extends Outgoing> {
+  readonly id: number
+  readonly connection: Connection
+  readonly openedAt: number = performance.now()
+  /** Messages written in its life. */
+  publishes = 0
+  /** Leases in its life. */
+  leases = 0
+  /** When the broker last answered, in milliseconds of `performance.now()`. */
+  settledAt = 0
+  /** Why it was, or is to be, closed. */
+  closeReason = 'connection lost'
+  readonly #raw: RawChannel
+  readonly #owner: ChannelOwner<M>
+  readonly #settings: ChannelSettings
+  readonly #refillAt: number
+  readonly #wire: Wire | undefined
+  readonly #ledger = new Ledger<M>()
+  readonly #sendBuffer: SendBuffer | undefined
+  #isOpen = true
+  #isRetired = false
+  #isCongested = false
+  #wasFull = false
+  #closeError: CloseReason | undefined
+  #listeners: (() => void)[] = []
+  #confirmTimer: NodeJS.Timeout | undefined
+
+  constructor(id: number, raw: RawChannel, connection: Connection, owner: ChannelOwner<M>, settings: ChannelSettings) {
+    this.id = id
+    this.connection = connection
+    this.#raw = raw
+    this.#owner = owner
+    this.#settings = settings
+    // A full window is filled again once a quarter is free: a write for each ack would cost ten times as much.
+    this.#refillAt = Math.floor(settings.maxInFlight * 0.75)
+    this.#wire = settings.fastPath ? wireOf(raw) : undefined
+    if (this.#wire !== undefined) {
+      this.#sendBuffer = new SendBuffer()
+      // Frames written here are unknown to amqplib, whose own count of confirms would go astray.
+      raw.removeAllListeners('ack')
+      raw.removeAllListeners('nack')
+    }
+    raw.on('ack', ({ deliveryTag, multiple }) => this.#settle(deliveryTag, multiple, false))
+    raw.on('nack', ({ deliveryTag, multiple }) => this.#settle(deliveryTag, multiple, true))
+    raw.on('return', ({ fields, properties }) =>
+      this.#markReturned(fields as never, properties.correlationId ?? properties.messageId),
+    )
+    raw.on('drain', () => this.#drained())
+    raw.on('error', (error) => {
+      this.#closeError = error
+    })
+    raw.on('close', () => this.#finish())
+  }
+
+  /** amqplib's channel below, for what is not a publish. Its `publish` would miss the ledger. */
+  get raw(): RawChannel {
+    return this.#raw
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen
+  }
+
+  /** Open, and not about to be closed. */
+  get isUsable(): boolean {
+    return this.#isOpen && !this.#isRetired
+  }
+
+  /** Whether frames are encoded ahead here. */
+  get isFast(): boolean {
+    return this.#wire !== undefined
+  }
+
+  /** Whether a tracer has replaced amqplib's `publish` since this channel was opened. */
+  get isBypassed(): boolean {
+    return this.#wire !== undefined && !this.#wire.isUnpatched()
+  }
+
+  get inFlight(): number {
+    return this.#ledger.size
+  }
+
+  /** How many more messages may be written now. */
+  get room(): number {
+    if (!this.isUsable || this.#isCongested || this.connection.isBlocked) return this.#noRoom()
+    const room = this.#settings.maxInFlight - this.#ledger.span
+    return room > 0 ? room : this.#noRoom()
+  }
+
+  /** Whether only its window keeps it from taking more: another channel would. */
+  get isFull(): boolean {
+    return this.#isOpen && this.#ledger.span >= this.#settings.maxInFlight
+  }
+
+  /** Resolves once no message is in flight, the channel's end included. */
+  async whenEmpty(): Promise<void> {
+    while (this.#isOpen && this.#ledger.size > 0) await this.whenRelieved()
+  }
+
+  /** Resolves at the next change for the better, or at the channel's end. */
+  whenRelieved(): Promise<void> {
+    return new Promise((resolve) => this.#listeners.push(resolve))
+  }
+
+  /**
+   * Writes a message, which leaves with the next {@link flush}. Ask {@link room} first.
+   *
+   * @throws {PooledProducerError} ERR_MESSAGE_TOO_LARGE or ERR_INVALID_OPTION: nothing was written, the
+   *   channel is unharmed.
+   */
+  write(message: M, now: number): void {
+    if (this.#wire === undefined) this.#publish(message)
+    else this.#encode(message, this.#wire)
+    message.writtenAt = now
+    message.returned = undefined
+    this.#ledger.add(message)
+    this.publishes++
+    if (this.#confirmTimer === undefined) this.#watchConfirms(this.#settings.confirmTimeoutMs)
+  }
+
+  /** Sends what was written, in one piece. */
+  flush(): void {
+    const wire = this.#wire
+    if (wire === undefined || !this.#isOpen) return
+    const frames = this.#sendBuffer?.take()
+    if (frames === undefined) return
+    wire.send(frames)
+    const { backlogBytes } = wire
+    if (backlogBytes === 0) this.#sendBuffer?.reuse()
+    else if (backlogBytes > MAX_BACKLOG_BYTES && !this.#isCongested) {
+      this.#isCongested = true
+      wire.onceDrained(() => this.#drained())
+    }
+  }
+
+  /** Takes no more messages, and closes once those in flight are settled. */
+  retire(reason: string): void {
+    if (!this.isUsable) return
+    this.#isRetired = true
+    this.closeReason = reason
+    if (this.#ledger.size === 0) void this.#close()
+  }
+
+  /** Closes now; messages in flight are orphaned. Resolves when the channel is gone, and never rejects. */
+  async destroy(reason: string): Promise<void> {
+    if (!this.#isOpen) return
+    this.closeReason = reason
+    this.#isRetired = true
+    await this.#close()
+  }
+
+  /** Nothing can be known of the messages in flight any more: they are handed back at once. */
+  async #close(): Promise<void> {
+    const closing = this.#raw.close()
+    this.#orphan(new PooledProducerError('ERR_CHANNEL_CLOSED', `the channel was closed: ${this.closeReason}`, RETRY))
+    try {
+      await withTimeLimit(closing, CLOSE_LIMIT_MS, () => new Error('the broker did not answer the close of a channel'))
+    } catch (error) {
+      // A blocked broker answers nothing, and is not broken.
+      if (this.#isOpen && !this.connection.isBlocked) this.connection.abort(error as Error)
+    }
+    this.#finish()
+  }
+
+  #encode(message: M, wire: Wire): void {
+    const buffer = this.#sendBuffer as SendBuffer
+    const bytes = message.template.maxBytes(message, wire.frameMax)
+    let target = buffer.reserve(bytes)
+    if (target === undefined) {
+      this.flush()
+      target = buffer.reserve(bytes) as Buffer
+    }
+    buffer.commit(message.template.write(target, buffer.end, wire.channel, message, wire.frameMax))
+  }
+
+  #publish(message: M): void {
+    const { template } = message
+    const frameMax = this.connection.frameMax ?? DEFAULT_FRAME_MAX
+    // amqplib does not check the size of its frames, and the broker answers by closing the connection.
+    template.checkSize(message, frameMax)
+    if (!this.#raw.publish(...template.publishArguments(message), noop)) this.#isCongested = true
+  }
+
+  #settle(tag: number, multiple: boolean, isNack: boolean): void {
+    this.settledAt = performance.now()
+    if (this.#wire === undefined) trimUnconfirmed(this.#raw)
+    if (multiple) {
+      for (let message = this.#ledger.takeUpTo(tag); message !== undefined; message = this.#ledger.takeUpTo(tag)) {
+        this.#answer(message, isNack)
+      }
+    } else {
+      const message = this.#ledger.take(tag)
+      if (message !== undefined) this.#answer(message, isNack)
+    }
+    this.#afterSettling()
+  }
+
+  #answer(message: M, isNack: boolean): void {
+    if (message.returned !== undefined) this.#owner.refused(message, unroutable(message), this)
+    else if (isNack) this.#owner.refused(message, nacked(message), this)
+    else this.#owner.confirmed(message, this)
+  }
+
+  #afterSettling(): void {
+    const isEmpty = this.#ledger.size === 0
+    if (isEmpty && this.#isRetired) void this.#close()
+    else if (isEmpty || (this.#wasFull && this.#ledger.span <= this.#refillAt)) this.#relieve()
+  }
+
+  #relieve(): void {
+    this.#wasFull = false
+    this.#callListeners()
+    this.#owner.relieved(this)
+  }
+
+  #callListeners(): void {
+    if (this.#listeners.length === 0) return
+    const listeners = this.#listeners
+    this.#listeners = []
+    for (const listener of listeners) listener()
+  }
+
+  #noRoom(): number {
+    this.#wasFull = true
+    return 0
+  }
+
+  #drained(): void {
+    this.#isCongested = false
+    if (this.#isOpen) this.#relieve()
+  }
+
+  /** When the broker reads again after an alarm, or the connection allows more. */
+  wake(): void {
+    if (this.#isOpen) this.#relieve()
+  }
+
+  /** The broker returns messages in the order of publishing, each before its ack (RabbitMQ, "Publishers"). */
+  #markReturned(fields: ReturnedReply & { exchange: string; routingKey: string }, id: unknown): void {
+    for (const message of this.#ledger) {
+      const { exchange, routingKey, mandatory, properties } = message.template.fields
+      if (!mandatory || message.returned !== undefined) continue
+      if (exchange !== fields.exchange || routingKey !== fields.routingKey) continue
+      const ownId =
+        typeof properties.correlationId === 'object'
+          ? message.values[0]
+          : (properties.correlationId ?? properties.messageId)
+      if (ownId !== id) continue
+      message.returned = { replyCode: fields.replyCode, replyText: fields.replyText }
+      return
+    }
+  }
+
+  #watchConfirms(ms: number): void {
+    this.#confirmTimer = setTimeout(() => this.#checkConfirms(), ms)
+    this.#confirmTimer.unref()
+  }
+
+  /** The timer runs on while there is traffic: one look per time limit, not one timer per message. */
+  #checkConfirms(): void {
+    this.#confirmTimer = undefined
+    const { oldest } = this.#ledger
+    if (oldest === undefined || !this.#isOpen) return
+    const { confirmTimeoutMs } = this.#settings
+    const since = Math.max(oldest.writtenAt, this.connection.readingSince)
+    const leftMs = since + confirmTimeoutMs - performance.now()
+    if (this.connection.isBlocked) this.#watchConfirms(confirmTimeoutMs)
+    else if (leftMs > 0) this.#watchConfirms(Math.ceil(leftMs))
+    else void this.destroy(`no confirm in ${confirmTimeoutMs} ms`)
+  }
+
+  #orphan(error: PooledProducerError): void {
+    const messages = this.#ledger.clear()
+    if (messages.length > 0) this.#owner.orphaned(messages, error, this)
+  }
+
+  /** The channel is closed, by whomever: its messages are sorted into the guilty one and the innocent. */
+  #finish(): void {
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    clearTimeout(this.#confirmTimer)
+    this.#confirmTimer = undefined
+    const reason = this.#closeError
+    if (reason === undefined) {
+      this.#orphan(lost(this.connection.lastError))
+    } else {
+      this.closeReason = reason.message
+      this.#blame(reason)
+    }
+    this.#callListeners()
+    this.#owner.closed(this)
+  }
+
+  #blame(reason: CloseReason): void {
+    const messages = this.#ledger.clear()
+    const culprit = findCulprit(reason, messages)
+    const [guilty] = culprit === undefined || culprit < 0 ? [] : messages.splice(culprit, 1)
+    if (guilty !== undefined) this.#owner.refused(guilty, refusedByBroker(reason), this)
+    if (messages.length === 0) return
+    this.#owner.orphaned(messages, culprit === undefined ? suspected(reason) : lost(reason), this)
+  }
+}
+
+const RETRY = { outcome: 'unknown', retryable: true } as const
+
+/** The code of an error whose messages must be sent one by one, to find out which the broker refuses. */
+export function isSuspicion(error: PooledProducerError): boolean {
+  return error.code === 'ERR_CHANNEL_CLOSED' && !error.retryable
+}
+
+function lost(cause: unknown): PooledProducerError {
+  const reason = cause instanceof Error ? cause.message : 'the connection was closed'
+  return new PooledProducerError('ERR_CHANNEL_CLOSED', `the channel was lost: ${reason}`, { ...RETRY, cause })
+}
+
+function suspected(cause: CloseReason): PooledProducerError {
+  return new PooledProducerError('ERR_CHANNEL_CLOSED', cause.message, { outcome: 'unknown', retryable: false, cause })
+}
+
+function refusedByBroker(cause: CloseReason): PooledProducerError {
+  return new PooledProducerError('ERR_CHANNEL_CLOSED', cause.message, { outcome: 'refused', retryable: false, cause })
+}
+
+function unroutable({ template, returned }: Outgoing): PooledProducerError {
+  const { exchange, routingKey } = template.fields
+  const where = exchange === '' ? `queue ${routingKey}` : `exchange ${exchange} with routing key ${routingKey}`
+  const reply = `${returned?.replyCode} ${returned?.replyText}`
+  return new PooledProducerError('ERR_UNROUTABLE', `no queue took the message for ${where} (${reply})`, {
+    outcome: 'refused',
+  })
+}
+
+function nacked({ template }: Outgoing): PooledProducerError {
+  const { exchange, routingKey } = template.fields
+  const where = exchange === '' ? `queue ${routingKey}` : `exchange ${exchange} with routing key ${routingKey}`
+  return new PooledProducerError('ERR_NACKED', `the broker refused the message for ${where} (basic.nack)`, {
+    outcome: 'refused',
+  })
+}
+
+function noop(): void {}

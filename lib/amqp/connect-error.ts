@@ -1,0 +1,43 @@
+import { PooledProducerError } from '../errors.ts'
+
+/** Faults that the same attempt meets again until somebody changes something, by what shows them. */
+const REFUSALS: readonly { readonly shown: RegExp; readonly means: string }[] = [
+  { shown: /\b403\b|ACCESS[_-]REFUSED/i, means: 'the user name or the password is wrong' },
+  {
+    shown: /\b530\b|NOT[_-]ALLOWED|Expected ConnectionOpenOk/i,
+    means: 'the vhost does not exist, the user has no access to it, or a limit on connections is reached',
+  },
+  { shown: /SASL mechanism/i, means: 'the broker does not offer the way of logging in' },
+  {
+    shown: /exceeds maxFrameSize|Invalid frame|Unknown frame type|below the protocol minimum/i,
+    means: 'what answers there is not an AMQP 0-9-1 server',
+  },
+]
+/** OpenSSL's and Node's codes for a handshake that fails for its settings, not for the network. */
+const TLS_CODE = /^(ERR_SSL_|ERR_TLS_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|HOSTNAME_MISMATCH|EPROTO$)/
+
+/**
+ * What a failed attempt to connect means: ERR_BROKER_REFUSED when trying again cannot help,
+ * ERR_BROKER_UNAVAILABLE when it can.
+ */
+export function connectError(cause: unknown, broker: string): PooledProducerError {
+  if (cause instanceof PooledProducerError) return cause
+  const error = cause instanceof Error ? cause : new Error(String(cause))
+  const code = (error as NodeJS.ErrnoException).code
+  if (typeof code === 'string' && TLS_CODE.test(code)) {
+    const hint = code === 'ERR_SSL_WRONG_VERSION_NUMBER' ? '; is it a port without TLS?' : ''
+    return refused(`TLS with ${broker} failed: ${error.message.trim()} (${code})${hint}`, error)
+  }
+  const refusal = REFUSALS.find(({ shown }) => shown.test(error.message))
+  if (refusal !== undefined) return refused(`${broker} refused the connection: ${refusal.means}`, error)
+
+  const isAbrupt = /closed abruptly/i.test(error.message)
+  const hint = isAbrupt ? '; is it a port for TLS, or is the broker starting?' : ''
+  // A host with several addresses fails with one error for each.
+  const reasons = error instanceof AggregateError ? error.errors.map(String).join(', ') : error.message
+  return new PooledProducerError('ERR_BROKER_UNAVAILABLE', `${broker} cannot be reached: ${reasons}${hint}`, { cause })
+}
+
+function refused(message: string, cause: Error): PooledProducerError {
+  return new PooledProducerError('ERR_BROKER_REFUSED', message, { cause })
+}

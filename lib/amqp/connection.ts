@@ -1,0 +1,290 @@
+import { type ChannelModel, connect, type ConfirmChannel as RawChannel } from 'amqplib'
+import { PooledProducerError } from '../errors.ts'
+import type { EffectivePoolOptions } from '../options.ts'
+import { destroySocket, frameMaxOf } from './amqplib-internals.ts'
+import { backoffMs } from './backoff.ts'
+import type { BrokerAddress } from './broker-url.ts'
+import { connectError } from './connect-error.ts'
+import { withTimeLimit } from './time-limit.ts'
+
+/** amqplib's own confirm channel, for what is not a publish. */
+export type { RawChannel }
+
+/**
+ * `idle`: not started; `refused`: the broker said no in a way that trying again does not change, so
+ * nothing is tried until somebody asks.
+ */
+export type ConnectionState = 'idle' | 'connecting' | 'open' | 'blocked' | 'refused' | 'closing' | 'closed'
+
+const NEXT: Record<ConnectionState, readonly ConnectionState[]> = {
+  idle: ['connecting', 'closing'],
+  connecting: ['open', 'connecting', 'refused', 'closing'],
+  open: ['blocked', 'connecting', 'closing'],
+  blocked: ['open', 'connecting', 'closing'],
+  refused: ['connecting', 'closing'],
+  closing: ['closed'],
+  closed: [],
+}
+
+/** Who is told what becomes of a connection. None of these may throw. */
+export interface ConnectionOwner {
+  opened(connection: Connection, details: { openMs: number; attempts: number }): void
+  lost(connection: Connection, details: { reason: string; lifetimeMs: number }): void
+  retrying(connection: Connection, details: { attempt: number; delayMs: number; error: Error }): void
+  refused(connection: Connection, error: PooledProducerError): void
+  blocked(connection: Connection, reason: string): void
+  unblocked(connection: Connection, blockedMs: number): void
+}
+
+export type ConnectionSettings = Pick<EffectivePoolOptions, 'connectTimeoutMs' | 'heartbeatSeconds' | 'tls' | 'name'>
+
+/** A refused connection is tried again on demand, but not sooner: wrong passwords lock accounts. */
+const REFUSED_PAUSE_MS = 30_000
+const CHANNEL_OPEN_LIMIT_MS = 5_000
+/** A connection lost sooner counts as a failed attempt: a broker that accepts and drops must not be hammered. */
+const STABLE_MS = 1_000
+
+/**
+ * One live connection to a broker: it opens, opens again when it is lost, through the nodes of the list in
+ * turn, and says why when it cannot.
+ */
+export class Connection {
+  readonly id: number
+  /** Counts the times that it was opened. */
+  generation = 0
+  /** Why the last attempt failed, or the last connection was lost. */
+  lastError: Error | undefined
+  /** When the broker last began to read after an alarm, in milliseconds of `performance.now()`. */
+  readingSince = 0
+  readonly #nodes: readonly BrokerAddress[]
+  readonly #settings: ConnectionSettings
+  readonly #owner: ConnectionOwner
+  #state: ConnectionState = 'idle'
+  #model: ChannelModel | undefined
+  #node: number
+  #attempts = 0
+  #shortLives = 0
+  #openedAt = 0
+  #blockedAt = 0
+  #refusedAt = 0
+  #retryTimer: NodeJS.Timeout | undefined
+
+  constructor(id: number, nodes: readonly BrokerAddress[], settings: ConnectionSettings, owner: ConnectionOwner) {
+    this.id = id
+    this.#nodes = nodes
+    // Several connections begin with different nodes, so that they spread over a cluster.
+    this.#node = (id - 1) % nodes.length
+    this.#settings = settings
+    this.#owner = owner
+  }
+
+  get state(): ConnectionState {
+    return this.#state
+  }
+
+  get isOpen(): boolean {
+    return this.#state === 'open' || this.#state === 'blocked'
+  }
+
+  /** Whether the broker has stopped reading for want of memory or disk. */
+  get isBlocked(): boolean {
+    return this.#state === 'blocked'
+  }
+
+  /** The node in use or tried next, without a password. */
+  get broker(): string {
+    return this.#address.display
+  }
+
+  /** The largest frame agreed on, in bytes. */
+  get frameMax(): number | undefined {
+    return this.#model === undefined ? undefined : frameMaxOf(this.#model)
+  }
+
+  /** Begins to connect, unless it has begun, or was refused a moment ago. */
+  open(): void {
+    const isPaused = this.#state === 'refused' && performance.now() - this.#refusedAt < REFUSED_PAUSE_MS
+    if ((this.#state === 'idle' || this.#state === 'refused') && !isPaused) {
+      this.#attempts = 0
+      this.#move('connecting')
+      void this.#attempt()
+    }
+  }
+
+  /**
+   * A new confirm channel of amqplib's.
+   *
+   * @throws {PooledProducerError} ERR_BROKER_UNAVAILABLE, with the cause.
+   */
+  async openChannel(): Promise<RawChannel> {
+    const model = this.#model
+    if (model === undefined) throw this.#unavailable('it is not connected')
+    try {
+      return await withTimeLimit(
+        model.createConfirmChannel(),
+        CHANNEL_OPEN_LIMIT_MS,
+        () => new Error(`the broker opened no channel in ${CHANNEL_OPEN_LIMIT_MS} ms`),
+        (channel) => void channel.close().catch(ignore),
+      )
+    } catch (cause) {
+      throw this.#unavailable(cause instanceof Error ? cause.message : String(cause), cause)
+    }
+  }
+
+  /** Drops the connection as if the network had, so that it is opened anew. */
+  abort(reason: Error): void {
+    if (this.#model !== undefined) destroySocket(this.#model, reason)
+  }
+
+  /** Closes for good. Resolves when it is closed, `limitMs` at the latest, and never rejects. */
+  async close(limitMs: number): Promise<void> {
+    if (this.#state === 'closing' || this.#state === 'closed') return
+    const model = this.#model
+    this.#move('closing')
+    clearTimeout(this.#retryTimer)
+    if (model !== undefined) {
+      const tooLate = new Error(`the broker did not answer the close in ${limitMs} ms`)
+      await withTimeLimit(model.close(), limitMs, () => tooLate).catch(ignore)
+      // amqplib may leave the socket half open when the broker is blocked or gone.
+      destroySocket(model, tooLate)
+      this.#lose('closed by the pool')
+    }
+    this.#move('closed')
+  }
+
+  get #address(): BrokerAddress {
+    return this.#nodes[this.#node] as BrokerAddress
+  }
+
+  async #attempt(): Promise<void> {
+    const startedAt = performance.now()
+    const address = this.#address
+    this.#attempts++
+    try {
+      const model = await this.#connect(address)
+      if (this.#state === 'connecting') this.#opened(model, performance.now() - startedAt)
+      else void model.close().catch(ignore)
+    } catch (cause) {
+      if (this.#state === 'connecting') this.#failed(connectError(cause, address.display))
+    }
+  }
+
+  async #connect(address: BrokerAddress): Promise<ChannelModel> {
+    const { connectTimeoutMs, heartbeatSeconds, tls, name } = this.#settings
+    const { protocol, hostname, port, vhost, username, password, tuning } = address
+    const pending = connect(
+      // amqplib decodes the vhost once more.
+      {
+        protocol,
+        hostname,
+        port,
+        username,
+        password,
+        vhost: encodeURIComponent(vhost),
+        heartbeat: heartbeatSeconds,
+        ...tuning,
+      },
+      {
+        ...tls,
+        // With Nagle's algorithm each publish that is followed by a round trip costs 40 ms.
+        noDelay: true,
+        keepAlive: true,
+        timeout: connectTimeoutMs,
+        clientProperties: { connection_name: `pooled-producer ${name} ${process.pid}/${this.id}` },
+      },
+    )
+    return await withTimeLimit(
+      pending.then((model) => this.#listen(model)),
+      connectTimeoutMs,
+      () => new Error(`no connection in ${connectTimeoutMs} ms`),
+      (model) => void model.close().catch(ignore),
+    )
+  }
+
+  /** Attached before anything else can run: an `error` that nobody listens for ends the process. */
+  #listen(model: ChannelModel): ChannelModel {
+    model.on('error', (error) => {
+      if (this.#model === model) this.lastError = error
+    })
+    model.on('close', (error) => {
+      if (this.#model !== model) return
+      // A close by an operator, or a shutdown, comes without an error event.
+      if (error !== undefined) this.lastError = error
+      if (this.isOpen) this.#reopen(error?.message ?? this.lastError?.message ?? 'closed by the broker')
+    })
+    model.on('blocked', (reason) => {
+      if (this.#model !== model || this.#state !== 'open') return
+      this.#blockedAt = performance.now()
+      this.#move('blocked')
+      this.#owner.blocked(this, reason)
+    })
+    model.on('unblocked', () => {
+      if (this.#model === model && this.#state === 'blocked') this.#unblock()
+    })
+    return model
+  }
+
+  #opened(model: ChannelModel, openMs: number): void {
+    const attempts = this.#attempts
+    this.#model = model
+    this.#attempts = 0
+    this.#openedAt = performance.now()
+    this.generation++
+    this.#move('open')
+    this.#owner.opened(this, { openMs, attempts })
+  }
+
+  #unblock(): void {
+    this.readingSince = performance.now()
+    this.#move('open')
+    this.#owner.unblocked(this, this.readingSince - this.#blockedAt)
+  }
+
+  #reopen(reason: string): void {
+    this.#shortLives = performance.now() - this.#openedAt < STABLE_MS ? this.#shortLives + 1 : 0
+    this.#move('connecting')
+    this.#lose(reason)
+    this.#nextNode()
+    this.#attemptIn(this.#shortLives === 0 ? 0 : backoffMs(this.#shortLives))
+  }
+
+  #lose(reason: string): void {
+    this.#model = undefined
+    this.#owner.lost(this, { reason, lifetimeMs: performance.now() - this.#openedAt })
+  }
+
+  #failed(error: PooledProducerError): void {
+    this.lastError = error
+    this.#nextNode()
+    const isRoundOver = this.#attempts % this.#nodes.length === 0
+    if (error.code === 'ERR_BROKER_REFUSED' && isRoundOver) {
+      this.#refusedAt = performance.now()
+      this.#move('refused')
+      this.#owner.refused(this, error)
+      return
+    }
+    // The other nodes are tried at once; a pause stands only between the rounds.
+    const delayMs = isRoundOver ? backoffMs(this.#attempts / this.#nodes.length) : 0
+    this.#owner.retrying(this, { attempt: this.#attempts, delayMs, error })
+    this.#attemptIn(delayMs)
+  }
+
+  #attemptIn(delayMs: number): void {
+    this.#retryTimer = setTimeout(() => void this.#attempt(), delayMs)
+  }
+
+  #nextNode(): void {
+    this.#node = (this.#node + 1) % this.#nodes.length
+  }
+
+  #unavailable(reason: string, cause: unknown = this.lastError): PooledProducerError {
+    return new PooledProducerError('ERR_BROKER_UNAVAILABLE', `no channel on ${this.broker}: ${reason}`, { cause })
+  }
+
+  #move(next: ConnectionState): void {
+    if (!NEXT[this.#state].includes(next)) throw new Error(`a connection cannot go from ${this.#state} to ${next}`)
+    this.#state = next
+  }
+}
+
+function ignore(): void {}

@@ -1,0 +1,120 @@
+import { backoffMs } from '../amqp/backoff.ts'
+import { type ChannelOwner, type ChannelSettings, ConfirmChannel } from '../amqp/confirm-channel.ts'
+import type { Connection } from '../amqp/connection.ts'
+import type { Declarations } from './declarations.ts'
+import type { PendingPublish } from './pending-publish.ts'
+
+/** A channel of this pool. */
+export type PooledChannel = ConfirmChannel<PendingPublish>
+
+/** Told about each new channel. */
+export type ChannelOpened = (channel: PooledChannel, openMs: number) => void
+
+/**
+ * Opens channels for generic-pool, on the connection with the fewest. It never fails: generic-pool calls a
+ * factory that failed again at once, without end and without a turn of the event loop between. Where no
+ * channel can be opened it waits, and those who wait for the pool have deadlines of their own.
+ */
+export class ChannelFactory {
+  /** Why the last attempt failed. */
+  lastError: Error | undefined
+  readonly #connections: readonly Connection[]
+  readonly #owner: ChannelOwner<PendingPublish>
+  readonly #settings: ChannelSettings
+  readonly #declarations: Declarations
+  readonly #opened: ChannelOpened
+  readonly #open = new Set<PooledChannel>()
+  #waiting: (() => void)[] = []
+  #count = 0
+  #isClosed = false
+
+  constructor(
+    connections: readonly Connection[],
+    owner: ChannelOwner<PendingPublish>,
+    settings: ChannelSettings,
+    declarations: Declarations,
+    opened: ChannelOpened,
+  ) {
+    this.#connections = connections
+    this.#owner = owner
+    this.#settings = settings
+    this.#declarations = declarations
+    this.#opened = opened
+  }
+
+  /** The channels that are open. */
+  get open(): ReadonlySet<PooledChannel> {
+    return this.#open
+  }
+
+  /** A channel was closed. */
+  forget(channel: PooledChannel): void {
+    this.#open.delete(channel)
+  }
+
+  /** A connection was opened: who waited for one tries again. */
+  wake(): void {
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const resume of waiting) resume()
+  }
+
+  /** Nothing is opened from now on: who waits gets a channel that is dead already. */
+  close(): void {
+    this.#isClosed = true
+    this.wake()
+  }
+
+  /** For generic-pool: a new channel, whenever that is possible. */
+  async create(): Promise<PooledChannel> {
+    for (let attempt = 1; ; attempt++) {
+      const connection = await this.#connection()
+      if (connection === undefined) return DEAD
+      try {
+        return await this.#openOn(connection)
+      } catch (error) {
+        this.lastError = error as Error
+        await delay(backoffMs(attempt))
+      }
+    }
+  }
+
+  /** For generic-pool: it holds the place no longer, and the channel closes once its messages are settled. */
+  async destroy(channel: PooledChannel): Promise<void> {
+    channel.retire('idle')
+  }
+
+  async #openOn(connection: Connection): Promise<PooledChannel> {
+    const startedAt = performance.now()
+    const raw = await this.#declarations.restore(connection)
+    const channel = new ConfirmChannel(++this.#count, raw, connection, this.#owner, this.#settings)
+    this.#open.add(channel)
+    this.#opened(channel, performance.now() - startedAt)
+    return channel
+  }
+
+  /** The open connection with the fewest channels; nothing once the pool is closed. */
+  async #connection(): Promise<Connection | undefined> {
+    for (;;) {
+      if (this.#isClosed) return undefined
+      const [best] = this.#connections
+        .filter((connection) => connection.isOpen)
+        .sort((a, b) => this.#channelsOn(a) - this.#channelsOn(b))
+      if (best !== undefined) return best
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    }
+  }
+
+  #channelsOn(connection: Connection): number {
+    let count = 0
+    for (const channel of this.#open) if (channel.connection === connection) count++
+    return count
+  }
+}
+
+/** What generic-pool gets from a closed pool, so that its own waiters end: it can only be thrown away. */
+const DEAD = Object.freeze({ isUsable: false, retire: () => {} }) as unknown as PooledChannel
+
+function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms).unref())
+}

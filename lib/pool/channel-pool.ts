@@ -1,0 +1,149 @@
+import genericPool, { type Pool } from 'generic-pool'
+import type { ChannelFactory, PooledChannel } from './channel-factory.ts'
+
+/** Who waits for a channel: called with one, which it must give back. */
+export type Waiter = (channel: PooledChannel) => void
+
+export interface ChannelPoolSettings {
+  readonly minChannels: number
+  readonly maxChannels: number
+  readonly idleTimeoutMs: number
+  readonly maxChannelAgeMs: number
+}
+
+const LONGEST_EVICTION_INTERVAL_MS = 10_000
+
+/**
+ * The channels that nobody has leased, over generic-pool, which keeps them, opens them and closes the idle
+ * ones. Who waits does so here, not there: generic-pool's waiters cannot leave, and learn no cause.
+ */
+export class ChannelPool {
+  readonly #pool: Pool<PooledChannel>
+  readonly #factory: ChannelFactory
+  readonly #settings: ChannelPoolSettings
+  readonly #leased = new Set<PooledChannel>()
+  /** In the order of asking; a set, so that leaving costs the same at any length. */
+  readonly #waiters = new Set<Waiter>()
+  #asked = 0
+  #isGrowing = false
+  #isClosed = false
+
+  constructor(factory: ChannelFactory, settings: ChannelPoolSettings) {
+    this.#factory = factory
+    this.#settings = settings
+    this.#pool = genericPool.createPool(factory, {
+      min: settings.minChannels,
+      max: settings.maxChannels,
+      // Last in, first out: few channels stay busy, and the others become idle.
+      fifo: false,
+      // The soft limit spares `min` channels; the hard one would close and open them for ever.
+      softIdleTimeoutMillis: settings.idleTimeoutMs,
+      idleTimeoutMillis: Number.MAX_SAFE_INTEGER,
+      evictionRunIntervalMillis: Math.min(LONGEST_EVICTION_INTERVAL_MS, settings.idleTimeoutMs),
+      numTestsPerEvictionRun: settings.maxChannels,
+    })
+  }
+
+  /** Channels in somebody's hands. */
+  get leased(): number {
+    return this.#leased.size
+  }
+
+  /** Channels that can be had at once. */
+  get idle(): number {
+    return this.#pool.available
+  }
+
+  /** Whether another channel may be opened. */
+  get canGrow(): boolean {
+    return this.#pool.size < this.#settings.maxChannels
+  }
+
+  isLeased(channel: PooledChannel): boolean {
+    return this.#leased.has(channel)
+  }
+
+  /** A channel, as soon as one is free, in the order of asking. Never rejects; waits for ever if need be. */
+  take(): Promise<PooledChannel> {
+    return new Promise((resolve) => this.wait(resolve))
+  }
+
+  /** Puts a waiter in the line. */
+  wait(waiter: Waiter): void {
+    this.#waiters.add(waiter)
+    this.#ask()
+  }
+
+  /** Takes a waiter out of the line; false when it had its turn already. */
+  leave(waiter: Waiter): boolean {
+    return this.#waiters.delete(waiter)
+  }
+
+  /** Takes a channel back. A dead or retired one leaves the pool, as does one that has grown too old. */
+  give(channel: PooledChannel): void {
+    if (!this.#leased.delete(channel)) return
+    const { maxChannelAgeMs } = this.#settings
+    if (maxChannelAgeMs > 0 && performance.now() - channel.openedAt > maxChannelAgeMs) channel.retire('maxChannelAgeMs')
+    if (this.#isClosed) return
+    settle(channel.isUsable ? this.#pool.release(channel) : this.#pool.destroy(channel))
+  }
+
+  /** Opens one more channel in the background. */
+  grow(): void {
+    if (this.#isGrowing) return
+    this.#isGrowing = true
+    this.wait((channel) => {
+      this.#isGrowing = false
+      this.give(channel)
+    })
+  }
+
+  /** Clears dead channels out, so that they take no place: generic-pool does not see them die. */
+  sweep(): void {
+    for (let count = this.#pool.available; count > 0 && !this.#isClosed; count--) {
+      settle(
+        this.#pool.acquire().then((channel) => {
+          settle(channel.isUsable ? this.#pool.release(channel) : this.#pool.destroy(channel))
+        }),
+      )
+    }
+  }
+
+  /** Lends no more, and lets go of everything, generic-pool's timer included. */
+  close(): void {
+    this.#isClosed = true
+    this.#waiters.clear()
+    settle(this.#pool.drain())
+    for (const channel of this.#leased) settle(this.#pool.destroy(channel))
+    this.#leased.clear()
+    this.#factory.close()
+  }
+
+  /** Asks generic-pool for no more channels than it can have, so that its own line stays short. */
+  #ask(): void {
+    while (this.#asked < this.#waiters.size && this.#asked < this.#settings.maxChannels && !this.#isClosed) {
+      this.#asked++
+      settle(this.#pool.acquire().then((channel) => this.#lend(channel)))
+    }
+  }
+
+  #lend(channel: PooledChannel): void {
+    this.#asked--
+    const [waiter] = this.#waiters
+    if (waiter === undefined || !channel.isUsable) {
+      settle(channel.isUsable ? this.#pool.release(channel) : this.#pool.destroy(channel))
+    } else {
+      this.#waiters.delete(waiter)
+      this.#leased.add(channel)
+      waiter(channel)
+    }
+    this.#ask()
+  }
+}
+
+/** generic-pool rejects what cannot happen here; a rejection must not end the process all the same. */
+function settle(promise: PromiseLike<unknown>): void {
+  promise.then(ignore, ignore)
+}
+
+function ignore(): void {}

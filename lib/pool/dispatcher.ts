@@ -1,0 +1,403 @@
+import { type ChannelOwner, isSuspicion } from '../amqp/confirm-channel.ts'
+import type { PublishTemplate } from '../amqp/publish-template.ts'
+import { type ErrorCode, PooledProducerError, quiet } from '../errors.ts'
+import type { EventLog } from '../observe/log.ts'
+import type { PooledChannel } from './channel-factory.ts'
+import type { ChannelPool } from './channel-pool.ts'
+import { Deadlines } from './deadlines.ts'
+import { NackPolicy } from './nack-policy.ts'
+import { PendingPublish } from './pending-publish.ts'
+import { PublishQueue } from './publish-queue.ts'
+import type { Counters } from './stats.ts'
+
+/** What bounds one publish. */
+export interface PublishOptions {
+  /** Milliseconds for the whole of it: waiting, writing, confirm, sending again. Default: the pool's `publishTimeoutMs`. */
+  timeoutMs?: number
+  /** Ends the wait. A message that is written already may still arrive. */
+  signal?: AbortSignal
+}
+
+export interface DispatcherSettings {
+  readonly maxWaiting: number
+  readonly maxBufferedBytes: number
+  readonly maxMessageBytes: number
+  readonly publishTimeoutMs: number
+}
+
+/** What the dispatcher asks of its pool. */
+export interface DispatcherHost {
+  /** Why nothing can be published now, and waiting is no use. */
+  refusal(): PooledProducerError | undefined
+  /** Why a publish that was never written has waited in vain: a code and its cause. */
+  obstacle(): { code: ErrorCode; reason: string; cause: unknown }
+  /** The lease that a channel is in, woken when the channel has room again. */
+  relieved(channel: PooledChannel): void
+  closed(channel: PooledChannel): void
+}
+
+/** After this many, the messages of one fault are logged as a number. */
+const RETRIES_LOGGED_EACH = 10
+
+/**
+ * Takes publishes without a lease of the caller's: it leases a channel once per turn of the event loop,
+ * writes what has come together, and gives the channel back at once; confirms arrive later. It keeps each
+ * publish until its outcome, and sends it again when a fault leaves it open.
+ */
+export class Dispatcher implements ChannelOwner<PendingPublish> {
+  readonly #channels: () => ChannelPool
+  readonly #host: DispatcherHost
+  readonly #settings: DispatcherSettings
+  readonly #counters: Counters
+  readonly #log: EventLog
+  readonly #queue = new PublishQueue()
+  /** Messages of which one, nobody knows which, makes the broker close a channel. */
+  readonly #suspects = new PublishQueue()
+  readonly #deadlines: Deadlines = new Deadlines((publish) => this.#expire(publish))
+  readonly #nacks = new NackPolicy()
+  #idleListeners: (() => void)[] = []
+  #turn = 0
+  #isScheduled = false
+  #isPumping = false
+  #isIsolating = false
+  #isWoken = false
+  #isDebug = false
+
+  constructor(
+    channels: () => ChannelPool,
+    host: DispatcherHost,
+    settings: DispatcherSettings,
+    counters: Counters,
+    log: EventLog,
+  ) {
+    this.#channels = channels
+    this.#host = host
+    this.#settings = settings
+    this.#counters = counters
+    this.#log = log
+  }
+
+  /** Publishes that wait to be written. */
+  get waiting(): number {
+    return this.#queue.length + this.#suspects.length
+  }
+
+  /** All publishes that have no outcome yet. */
+  get unsettled(): Iterable<PendingPublish> {
+    return this.#deadlines
+  }
+
+  /**
+   * Accepts a publish, or rejects it at once. The promise never ends the process, awaited or not.
+   *
+   * @param enqueue puts it into a line of the caller's; by default into the dispatcher's own.
+   */
+  submit(
+    template: PublishTemplate,
+    values: readonly string[],
+    body: string | Buffer,
+    result: unknown,
+    options: PublishOptions | undefined,
+    enqueue?: (publish: PendingPublish) => void,
+  ): Promise<unknown> {
+    const publish = new PendingPublish(template, values, body, result)
+    const counters = this.#counters
+    counters.publishes++
+    const now = this.#isScheduled ? this.#turn : this.#beginTurn()
+    counters.unsettled++
+    counters.bufferedBytes += publish.bytes
+    const refusal = this.#refusal(publish, options?.signal)
+    if (refusal !== undefined) {
+      this.#fail(publish, refusal)
+      return publish.promise
+    }
+    this.#deadlines.add(publish, options?.timeoutMs ?? this.#settings.publishTimeoutMs, now)
+    if (options?.signal !== undefined) this.#listen(publish, options.signal)
+    if (enqueue === undefined) {
+      this.#queue.push(publish)
+      this.wake()
+    } else {
+      enqueue(publish)
+    }
+    return publish.promise
+  }
+
+  /** Takes publishes that were in another line; they go before those that came later. */
+  adopt(publishes: readonly PendingPublish[]): void {
+    this.#queue.pushFront(publishes.filter((publish) => !publish.isSettled))
+    this.wake()
+  }
+
+  /** Something has changed that may let waiting publishes go. */
+  wake(): void {
+    if (this.#isPumping) this.#isWoken = true
+    else if (!this.#isScheduled && this.#queue.length > 0) this.#beginTurn()
+    if (this.#suspects.length > 0 && !this.#isIsolating) void this.#isolate()
+  }
+
+  /** Writes as much of a line as a channel takes, in one piece. */
+  fill(channel: PooledChannel, line: PublishQueue): void {
+    if (channel.isBypassed) channel.retire('publish was replaced by a tracer')
+    const now = performance.now()
+    while (channel.room > 0) {
+      const publish = line.shift()
+      if (publish === undefined) break
+      this.#write(channel, publish, now)
+    }
+    channel.flush()
+  }
+
+  /** Resolves once every accepted publish has its outcome. */
+  whenSettled(): Promise<void> {
+    if (this.#counters.unsettled === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#idleListeners.push(resolve))
+  }
+
+  /** Rejects every publish that has no outcome yet. */
+  rejectAll(error: (publish: PendingPublish) => PooledProducerError): void {
+    for (const publish of [...this.#deadlines]) this.#fail(publish, error(publish))
+  }
+
+  stop(): void {
+    this.#deadlines.stop()
+  }
+
+  confirmed(publish: PendingPublish, channel: PooledChannel): void {
+    if (publish.isSettled) return
+    const confirmMs = channel.settledAt - publish.writtenAt
+    this.#settle(publish)
+    this.#counters.confirms++
+    this.#counters.confirmMs.record(confirmMs)
+    if (publish.result === undefined) publish.resolve(this.#receipt(publish, channel, confirmMs))
+    else publish.resolve(publish.result)
+    if (this.#isDebug) this.#logConfirm(publish, channel, confirmMs)
+  }
+
+  refused(publish: PendingPublish, error: PooledProducerError, channel: PooledChannel): void {
+    if (publish.isSettled) return
+    if (error.code === 'ERR_UNROUTABLE') this.#counters.returns++
+    const pauseMs = error.code === 'ERR_NACKED' ? this.#nacks.judge(publish, channel) : undefined
+    if (pauseMs === undefined) return this.#fail(publish, error)
+    this.#counters.retries++
+    this.#logRetry(publish, error)
+    if (pauseMs === 0) this.adopt([publish])
+    else setTimeout(() => this.adopt([publish]), pauseMs).unref()
+  }
+
+  orphaned(publishes: PendingPublish[], error: PooledProducerError): void {
+    const open = publishes.filter((publish) => !publish.isSettled)
+    this.#counters.retries += open.length
+    for (const publish of open.slice(0, RETRIES_LOGGED_EACH)) this.#logRetry(publish, error)
+    const more = open.length - RETRIES_LOGGED_EACH
+    if (more > 0) this.#log.write('publish.retry', { code: error.code, more, outcome: 'unknown' })
+    if (isSuspicion(error)) {
+      this.#suspects.pushFront(open)
+      this.wake()
+    } else {
+      this.adopt(open)
+    }
+  }
+
+  relieved(channel: PooledChannel): void {
+    this.#host.relieved(channel)
+    this.wake()
+  }
+
+  closed(channel: PooledChannel): void {
+    this.#host.closed(channel)
+  }
+
+  #beginTurn(): number {
+    this.#isScheduled = true
+    this.#turn = performance.now()
+    setImmediate(() => {
+      this.#isScheduled = false
+      void this.#pump()
+    })
+    return this.#turn
+  }
+
+  /** One lease, or as many as there are windows to fill; all given back before the next event. */
+  async #pump(): Promise<void> {
+    if (this.#isPumping || this.#queue.length === 0) return
+    this.#isPumping = true
+    this.#isWoken = false
+    this.#isDebug = this.#log.isDebug
+    const channels = this.#channels()
+    const held: PooledChannel[] = []
+    const startedAt = performance.now()
+    do {
+      // To wait with a channel in hand would keep others from it.
+      if (held.length > 0 && channels.idle === 0) break
+      const askedAt = performance.now()
+      const channel = await channels.take()
+      held.push(channel)
+      this.#leased(channel, performance.now() - askedAt)
+      this.fill(channel, this.#queue)
+    } while (this.#queue.length > 0)
+    const isEveryWindowFull = this.#queue.length > 0 && held.every((channel) => channel.isFull)
+    this.#isPumping = false
+    // Asked while all are held, so that it is a new one that comes.
+    if (isEveryWindowFull && channels.canGrow) channels.grow()
+    for (const channel of held) {
+      if (this.#isDebug)
+        this.#log.write('channel.release', { channel: channel.id, heldMs: performance.now() - startedAt })
+      channels.give(channel)
+    }
+    if (this.#isWoken) this.wake()
+  }
+
+  #leased(channel: PooledChannel, waitMs: number): void {
+    const reused = channel.leases++ > 0
+    const lease = this.#counters.countLease(this.#channels().leased, waitMs)
+    if (this.#isDebug) this.#log.write('channel.acquire', { channel: channel.id, lease, reused, waitMs })
+  }
+
+  /** Sends the suspects one by one, each alone on a channel: the one that the broker refuses is the guilty one. */
+  async #isolate(): Promise<void> {
+    this.#isIsolating = true
+    const channels = this.#channels()
+    while (this.#suspects.length > 0) {
+      const channel = await channels.take()
+      await channel.whenEmpty()
+      const publish = channel.room > 0 ? this.#suspects.shift() : undefined
+      if (publish !== undefined) {
+        this.#write(channel, publish, performance.now())
+        channel.flush()
+        await channel.whenEmpty()
+      } else if (channel.isUsable) {
+        await channel.whenRelieved()
+      }
+      channels.give(channel)
+    }
+    this.#isIsolating = false
+  }
+
+  #write(channel: PooledChannel, publish: PendingPublish, now: number): void {
+    try {
+      channel.write(publish, now)
+      publish.attempts++
+    } catch (error) {
+      this.#fail(publish, unwritten(error))
+    }
+  }
+
+  #refusal(publish: PendingPublish, signal: AbortSignal | undefined): PooledProducerError | undefined {
+    const { maxWaiting, maxBufferedBytes, maxMessageBytes } = this.#settings
+    const refusal = this.#host.refusal()
+    if (refusal !== undefined) return refusal
+    if (signal?.aborted) return aborted(signal, 'not-sent')
+    if (this.waiting >= maxWaiting) {
+      return notSent('ERR_POOL_EXHAUSTED', `${this.waiting} publishes wait already, and maxWaiting is ${maxWaiting}`)
+    }
+    const held = this.#counters.bufferedBytes
+    if (held > maxBufferedBytes) {
+      const others = held - publish.bytes
+      const text = `${others} bytes are held already; with this message's ${publish.bytes} they pass maxBufferedBytes (${maxBufferedBytes})`
+      return notSent('ERR_POOL_EXHAUSTED', text)
+    }
+    if (maxMessageBytes > 0 && publish.body.length > maxMessageBytes / 3) {
+      const bytes = Buffer.byteLength(publish.body)
+      if (bytes > maxMessageBytes) {
+        return notSent(
+          'ERR_MESSAGE_TOO_LARGE',
+          `the body has ${bytes} bytes, and maxMessageBytes is ${maxMessageBytes}`,
+        )
+      }
+    }
+    return undefined
+  }
+
+  #listen(publish: PendingPublish, signal: AbortSignal): void {
+    const abort = () => this.#fail(publish, aborted(signal, outcomeOf(publish)))
+    signal.addEventListener('abort', abort, { once: true })
+    publish.unlisten = () => signal.removeEventListener('abort', abort)
+  }
+
+  #expire(publish: PendingPublish): void {
+    const waitedMs = Math.round(performance.now() - publish.deadline + (publish.lane?.timeoutMs ?? 0))
+    const { code, reason, cause } = this.#host.obstacle()
+    const outcome = outcomeOf(publish)
+    const isWritten = publish.place === undefined && publish.writtenAt > 0
+    if (isWritten) {
+      const text = `no confirm in time (written ${publish.attempts} times, last ${Math.round(performance.now() - publish.writtenAt)} ms ago)`
+      this.#fail(publish, new PooledProducerError('ERR_PUBLISH_TIMEOUT', text, { outcome, cause }))
+    } else {
+      this.#fail(
+        publish,
+        new PooledProducerError(code, `not sent in ${waitedMs} ms: ${reason}`, { outcome, cause, retryable: true }),
+      )
+    }
+  }
+
+  #fail(publish: PendingPublish, error: PooledProducerError): void {
+    if (publish.isSettled) return
+    this.#settle(publish)
+    this.#counters.failures++
+    const { taskId } = publish
+    if (taskId !== undefined) Object.assign(error, { taskId })
+    quiet(publish.promise)
+    publish.reject(error)
+    const { code, outcome } = error
+    this.#log.write('publish.fail', { taskId, task: publish.task, code, attempt: publish.attempts, outcome, error })
+  }
+
+  #settle(publish: PendingPublish): void {
+    publish.isSettled = true
+    publish.place?.noteSettled()
+    publish.place = undefined
+    publish.unlisten?.()
+    this.#deadlines.remove(publish)
+    const counters = this.#counters
+    counters.bufferedBytes -= publish.bytes
+    if (--counters.unsettled === 0 && this.#idleListeners.length > 0) {
+      const listeners = this.#idleListeners
+      this.#idleListeners = []
+      for (const listener of listeners) listener()
+    }
+  }
+
+  #receipt(publish: PendingPublish, channel: PooledChannel, confirmMs: number): object {
+    const { taskId, attempts } = publish
+    return { ...(taskId === undefined ? {} : { taskId }), channel: channel.id, attempts, confirmMs }
+  }
+
+  #logConfirm(publish: PendingPublish, channel: PooledChannel, confirmMs: number): void {
+    const { taskId, task, attempts, body } = publish
+    const { routingKey } = publish.template.fields
+    const bytes = Buffer.byteLength(body)
+    this.#log.write('publish.confirm', { channel: channel.id, taskId, task, routingKey, bytes, confirmMs, attempts })
+  }
+
+  #logRetry(publish: PendingPublish, error: PooledProducerError): void {
+    const { taskId, task, attempts } = publish
+    this.#log.write('publish.retry', { taskId, task, code: error.code, attempt: attempts, outcome: 'unknown' })
+  }
+}
+
+/** What is known of a message that gets no answer any more. */
+export function outcomeOf(publish: PendingPublish): 'not-sent' | 'unknown' {
+  return publish.attempts === 0 ? 'not-sent' : 'unknown'
+}
+
+function notSent(code: ErrorCode, message: string): PooledProducerError {
+  return new PooledProducerError(code, message, { outcome: 'not-sent' })
+}
+
+function aborted(signal: AbortSignal, outcome: 'not-sent' | 'unknown'): PooledProducerError {
+  return new PooledProducerError('ERR_ABORTED', 'the publish was aborted by its signal', {
+    outcome,
+    cause: signal.reason,
+  })
+}
+
+/** What amqplib's encoder, or ours, has against a message: it stays unwritten. */
+function unwritten(error: unknown): PooledProducerError {
+  if (error instanceof PooledProducerError) return error
+  const code = error instanceof RangeError ? 'ERR_MESSAGE_TOO_LARGE' : 'ERR_INVALID_OPTION'
+  const reason = error instanceof Error ? error.message : String(error)
+  return new PooledProducerError(code, `the message cannot be encoded: ${reason}`, {
+    cause: error,
+    outcome: 'not-sent',
+  })
+}

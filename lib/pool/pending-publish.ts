@@ -1,0 +1,93 @@
+import type { Outgoing, ReturnedReply } from '../amqp/confirm-channel.ts'
+import type { PublishTemplate } from '../amqp/publish-template.ts'
+
+/** What a confirmed publish resolves with. */
+export interface Receipt {
+  /** The task's id, for a task. */
+  readonly taskId?: string
+  /** The pool's number of the channel that carried the message. */
+  readonly channel: number
+  /** How many times the message was written; more than once after a fault. */
+  readonly attempts: number
+  /** From the last write to the broker's answer, in milliseconds. */
+  readonly confirmMs: number
+}
+
+/** Publishes with the same time limit, in the order of their acceptance. */
+export interface DeadlineLane {
+  readonly timeoutMs: number
+  first: PendingPublish | undefined
+  last: PendingPublish | undefined
+}
+
+/** A queue, told when one of its publishes is settled where it stands. */
+interface WaitingPlace {
+  noteSettled(): void
+}
+
+type Resolve = (value: unknown) => void
+type Reject = (error: Error) => void
+
+// Shared by all, so that no closure is made per publish.
+let takenResolve: Resolve
+let takenReject: Reject
+function takeSettlers(resolve: Resolve, reject: Reject): void {
+  takenResolve = resolve
+  takenReject = reject
+}
+
+/** A publish from its acceptance to its outcome. */
+export class PendingPublish implements Outgoing {
+  readonly template: PublishTemplate
+  readonly values: readonly string[]
+  readonly body: string | Buffer
+  /** What the pool counts against `maxBufferedBytes`. */
+  readonly bytes: number
+  readonly promise: Promise<unknown>
+  readonly resolve: Resolve
+  readonly reject: Reject
+  /** What the promise resolves with; undefined: a {@link Receipt}. */
+  readonly result: unknown
+  writtenAt = 0
+  returned: ReturnedReply | undefined = undefined
+  attempts = 0
+  /** How many brokers' channels have nacked it, and when the first did. */
+  nacks = 0
+  firstNackAt = 0
+  isSettled = false
+  /** Where it waits to be written; undefined: it was written, or is settled. */
+  place: WaitingPlace | undefined = undefined
+  /** Takes the listener off the caller's signal. */
+  unlisten: (() => void) | undefined = undefined
+  // The lane of its deadline, a list through the publishes themselves.
+  lane: DeadlineLane | undefined = undefined
+  deadline = 0
+  earlier: PendingPublish | undefined = undefined
+  later: PendingPublish | undefined = undefined
+
+  constructor(template: PublishTemplate, values: readonly string[], body: string | Buffer, result: unknown) {
+    this.template = template
+    this.values = values
+    this.body = body
+    this.result = result
+    let bytes = body.length
+    for (let i = 0; i < values.length; i++) bytes += (values[i] as string).length
+    this.bytes = bytes
+    this.promise = new Promise(takeSettlers)
+    this.resolve = takenResolve
+    this.reject = takenReject
+  }
+
+  /** The id of the task that the message carries. */
+  get taskId(): string | undefined {
+    const { correlationId, headers } = this.template.fields.properties
+    if (typeof correlationId === 'object') return this.values[0]
+    return typeof headers?.id === 'string' ? headers.id : undefined
+  }
+
+  /** The name of the task that the message carries. */
+  get task(): string | undefined {
+    const task = this.template.fields.properties.headers?.task
+    return typeof task === 'string' ? task : undefined
+  }
+}

@@ -1,0 +1,146 @@
+import { checkMessage, type Message } from '../amqp/message.ts'
+import { PublishTemplate } from '../amqp/publish-template.ts'
+import { PooledProducerError, quiet } from '../errors.ts'
+import { checkCallOptions } from '../options.ts'
+import type { PooledChannel } from './channel-factory.ts'
+import type { Dispatcher, PublishOptions } from './dispatcher.ts'
+import type { Receipt } from './pending-publish.ts'
+import { PublishQueue } from './publish-queue.ts'
+
+/** A message that is known to be right, ready for the queue. */
+export interface Prepared {
+  readonly template: PublishTemplate
+  readonly values: readonly string[]
+  readonly body: string | Buffer
+}
+
+/**
+ * A lease of one channel. Messages go out in the order of publishing; the channel is nobody else's until
+ * `release`. Should the channel die, the lease lives on, and its messages take another.
+ */
+export class Producer implements AsyncDisposable {
+  /** The lease's number in its pool, as in the logs. */
+  readonly lease: number
+  /** Milliseconds of `performance.now()`. */
+  readonly acquiredAt: number = performance.now()
+  readonly #channel: PooledChannel
+  readonly #dispatcher: Dispatcher
+  readonly #release: (producer: Producer) => void
+  readonly #line = new PublishQueue()
+  readonly #publishesBefore: number
+  #isScheduled = false
+  #isReleased = false
+
+  constructor(lease: number, channel: PooledChannel, dispatcher: Dispatcher, release: (producer: Producer) => void) {
+    this.lease = lease
+    this.#channel = channel
+    this.#dispatcher = dispatcher
+    this.#release = release
+    this.#publishesBefore = channel.publishes
+  }
+
+  get isReleased(): boolean {
+    return this.#isReleased
+  }
+
+  /** The pool's number of the leased channel, as in the logs. */
+  get channelId(): number {
+    return this.#channel.id
+  }
+
+  /** How many messages this lease has written. */
+  get publishes(): number {
+    return this.#channel.publishes - this.#publishesBefore
+  }
+
+  /**
+   * Publishes a message. Resolves once the broker has confirmed it.
+   *
+   * @throws {PooledProducerError} rejects with ERR_PRODUCER_RELEASED, ERR_INVALID_OPTION, and all that
+   *   `pool.publish` rejects with.
+   */
+  publish(message: Message, options?: PublishOptions): Promise<Receipt> {
+    return rejecting(() => this.send(prepare(message, options), undefined, options)) as Promise<Receipt>
+  }
+
+  /** @internal Publishes what was checked already; resolves with `result`, or with a receipt. */
+  send({ template, values, body }: Prepared, result: unknown, options?: PublishOptions): Promise<unknown> {
+    if (this.#isReleased) {
+      throw new PooledProducerError(
+        'ERR_PRODUCER_RELEASED',
+        `lease ${this.lease} was released; acquire another producer`,
+        {
+          outcome: 'not-sent',
+        },
+      )
+    }
+    if (!this.#channel.isUsable) return this.#dispatcher.submit(template, values, body, result, options)
+    return this.#dispatcher.submit(template, values, body, result, options, (publish) => {
+      this.#line.push(publish)
+      this.wake()
+    })
+  }
+
+  /** Gives the channel back; what was published is still confirmed. A second release is ERR_NOT_LEASED. */
+  release(): void {
+    this.#release(this)
+  }
+
+  /** Releases, unless it is released already; it never closes the channel. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#isReleased) this.release()
+  }
+
+  /** @internal The channel has room again, or is gone. */
+  wake(): void {
+    if (this.#isScheduled || this.#line.length === 0) return
+    this.#isScheduled = true
+    setImmediate(() => {
+      this.#isScheduled = false
+      this.#write()
+    })
+  }
+
+  /** @internal Writes what waits, hands the rest to the pool, and gives the channel. */
+  end(): PooledChannel {
+    this.#isReleased = true
+    this.#write()
+    this.#handOver()
+    return this.#channel
+  }
+
+  /** @internal The leased channel. */
+  get channel(): PooledChannel {
+    return this.#channel
+  }
+
+  #write(): void {
+    if (this.#channel.isUsable) this.#dispatcher.fill(this.#channel, this.#line)
+    if (!this.#channel.isUsable) this.#handOver()
+  }
+
+  #handOver(): void {
+    const rest = []
+    for (let publish = this.#line.shift(); publish !== undefined; publish = this.#line.shift()) rest.push(publish)
+    this.#dispatcher.adopt(rest)
+  }
+}
+
+/** Checks a message and encodes its frames. */
+export function prepare(message: Message, options: PublishOptions | undefined): Prepared {
+  if (options !== undefined) checkCallOptions(options)
+  checkMessage(message)
+  const { exchange = '', routingKey, body, properties = {}, mandatory = false } = message
+  const template = new PublishTemplate({ exchange, routingKey, mandatory, properties })
+  // A copy: the caller may use its buffer again before the message is written.
+  return { template, values: [], body: typeof body === 'string' ? body : Buffer.from(body) }
+}
+
+/** What a call throws becomes a rejection, and one that nobody awaits does not end the process. */
+export function rejecting<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return call()
+  } catch (error) {
+    return quiet(Promise.reject(error))
+  }
+}

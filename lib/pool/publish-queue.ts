@@ -1,0 +1,57 @@
+import type { PendingPublish } from './pending-publish.ts'
+
+/** Settled publishes are cleared out once there are this many, and more than half of all. */
+const TOLERATED = 1_024
+
+/** Publishes that wait to be written, first come first served. */
+export class PublishQueue {
+  #items: PendingPublish[] = []
+  #head = 0
+  #settled = 0
+
+  /** How many wait. */
+  get length(): number {
+    return this.#items.length - this.#head - this.#settled
+  }
+
+  push(publish: PendingPublish): void {
+    publish.place = this
+    this.#items.push(publish)
+  }
+
+  /** Puts publishes before all others, in their order. */
+  pushFront(publishes: readonly PendingPublish[]): void {
+    for (const publish of publishes) publish.place = this
+    this.#items = [...publishes, ...this.#items.slice(this.#head)]
+    this.#head = 0
+  }
+
+  /** The next that is not settled. */
+  shift(): PendingPublish | undefined {
+    while (this.#head < this.#items.length) {
+      const publish = this.#items[this.#head] as PendingPublish
+      this.#items[this.#head++] = undefined as never
+      if (this.#head === this.#items.length) {
+        this.#items = []
+        this.#head = 0
+      }
+      if (!publish.isSettled) {
+        publish.place = undefined
+        return publish
+      }
+      this.#settled--
+    }
+    return undefined
+  }
+
+  /** Tells that a publish of this queue was settled where it stood. */
+  noteSettled(): void {
+    this.#settled++
+    const kept = this.#items.length - this.#head
+    if (this.#settled > TOLERATED && this.#settled * 2 > kept) {
+      this.#items = this.#items.slice(this.#head).filter((publish) => !publish.isSettled)
+      this.#head = 0
+      this.#settled = 0
+    }
+  }
+}
