@@ -1,14 +1,15 @@
 export type { Message, MessageProperties } from './amqp/message.ts'
+export type { AsyncResult } from './celery/async-result.ts'
+export { type Celery, type CeleryOptions, createCelery, type TaskCall } from './celery/celery.ts'
+export type { BatchOutcome, Kwargs, Task } from './celery/task.ts'
+export type { TaskOptions } from './celery/task-options.ts'
 export { ERROR_CODES, type ErrorCode, type Outcome, PooledProducerError } from './errors.ts'
+export { type PooledCelery, type Publisher, withPooledProducer } from './middleware/with-pooled-producer.ts'
 export type { Credentials, Logger, PoolOptions } from './options.ts'
 export type { PublishOptions } from './pool/dispatcher.ts'
+export type { PoolEvents } from './pool/event-hub.ts'
+export type { AcquireOptions } from './pool/leases.ts'
 export type { Receipt } from './pool/pending-publish.ts'
 export type { Producer } from './pool/producer.ts'
-export {
-  type AcquireOptions,
-  type CloseReport,
-  type PoolEvents,
-  type PoolState,
-  type PoolStats,
-  ProducerPool,
-} from './pool/producer-pool.ts'
+export { type CloseReport, createProducerPool, type ProducerPool } from './pool/producer-pool.ts'
+export type { PoolState, PoolStats } from './pool/stats.ts'

@@ -47,6 +47,18 @@ export class ChannelFactory {
     return this.#open
   }
 
+  /** Messages that are written and not confirmed. */
+  get inFlight(): number {
+    let count = 0
+    for (const channel of this.#open) count += channel.inFlight
+    return count
+  }
+
+  /** The broker reads again from a connection. */
+  relieve(connection: Connection): void {
+    for (const channel of this.#open) if (channel.connection === connection) channel.wake()
+  }
+
   /** A channel was closed. */
   forget(channel: PooledChannel): void {
     this.#open.delete(channel)

@@ -5,10 +5,20 @@ import { withTimeLimit } from '../amqp/time-limit.ts'
 export interface Declaration {
   /** What it is called in logs, e.g. `queue celery`; two with one name are the same thing. */
   readonly name: string
+  /** The queue that it makes; a message that this queue did not take has it declared again. */
+  readonly queue?: string
   /** Declares it; a second time does no harm. */
   declare(channel: RawChannel): Promise<unknown>
   /** Set by the pool: the broker has it, and gets it again after each reconnect. */
   isDeclared: boolean
+}
+
+type OnChannel = (run: (channel: DeclaringChannel) => Promise<void>) => Promise<void>
+
+/** What a declaration needs of a channel. */
+interface DeclaringChannel {
+  readonly raw: RawChannel
+  retire(reason: string): void
 }
 
 /** A declaration that the broker does not answer in this time is tried again on another channel. */
@@ -17,6 +27,7 @@ const LIMIT_MS = 5_000
 /** What this pool has declared: once per connection, and again on each that is opened later. */
 export class Declarations {
   readonly #known = new Map<string, Declaration>()
+  readonly #running = new Map<string, Promise<void>>()
   /** The generation of each connection that has everything. */
   readonly #restored = new WeakMap<Connection, number>()
   readonly #warn: (reason: string) => void
@@ -39,19 +50,45 @@ export class Declarations {
   }
 
   /**
-   * Declares on a channel of the pool. What the broker refuses is used as it is, after one warning: the
-   * queue exists with other arguments, or somebody else has to declare it.
+   * Declares on a channel of the pool, however often it is asked. What the broker refuses is used as it is,
+   * after one warning: the queue exists with other arguments, or somebody else has to declare it.
+   *
+   * @param onChannel runs something with a channel, as soon as there is one, and takes the channel back.
    */
-  async add(declaration: Declaration, channel: RawChannel): Promise<void> {
-    await this.#run(declaration, channel)
-    declaration.isDeclared = true
-    this.#known.set(declaration.name, declaration)
+  once(declaration: Declaration, onChannel: OnChannel): Promise<void> {
+    let running = this.#running.get(declaration.name)
+    if (running === undefined) {
+      running = this.#declare(declaration, onChannel).finally(() => this.#running.delete(declaration.name))
+      this.#running.set(declaration.name, running)
+    }
+    return running
   }
 
-  /** The broker does not have it any more: the next publish declares it again. */
-  forget(declaration: Declaration): void {
-    declaration.isDeclared = false
-    this.#known.delete(declaration.name)
+  async #declare(declaration: Declaration, onChannel: OnChannel): Promise<void> {
+    while (!declaration.isDeclared) {
+      await onChannel(async (channel) => {
+        try {
+          await this.#run(declaration, channel.raw)
+          declaration.isDeclared = true
+          this.#known.set(declaration.name, declaration)
+        } catch {
+          // The channel died under it; the next one is asked as soon as there is one.
+          channel.retire('a declaration was not answered')
+        }
+      })
+    }
+  }
+
+  /** The broker does not have this queue any more: the next publish declares it again. False: it is none of ours. */
+  forgetQueue(queue: string): boolean {
+    let isOurs = false
+    for (const declaration of this.#known.values()) {
+      if (declaration.queue !== queue) continue
+      declaration.isDeclared = false
+      this.#known.delete(declaration.name)
+      isOurs = true
+    }
+    return isOurs
   }
 
   /** False when the broker refused, and closed the channel. */

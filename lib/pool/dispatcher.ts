@@ -4,6 +4,7 @@ import { type ErrorCode, PooledProducerError, quiet } from '../errors.ts'
 import type { EventLog } from '../observe/log.ts'
 import type { PooledChannel } from './channel-factory.ts'
 import type { ChannelPool } from './channel-pool.ts'
+import type { Obstacle } from './connection-set.ts'
 import { Deadlines } from './deadlines.ts'
 import { NackPolicy } from './nack-policy.ts'
 import { PendingPublish } from './pending-publish.ts'
@@ -30,10 +31,12 @@ export interface DispatcherHost {
   /** Why nothing can be published now, and waiting is no use. */
   refusal(): PooledProducerError | undefined
   /** Why a publish that was never written has waited in vain: a code and its cause. */
-  obstacle(): { code: ErrorCode; reason: string; cause: unknown }
+  obstacle(): Obstacle
   /** The lease that a channel is in, woken when the channel has room again. */
   relieved(channel: PooledChannel): void
   closed(channel: PooledChannel): void
+  /** A queue that the pool declared is gone; false when the pool did not declare it. */
+  forgetQueue(queue: string): boolean
 }
 
 /** After this many, the messages of one fault are logged as a number. */
@@ -175,7 +178,7 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
 
   refused(publish: PendingPublish, error: PooledProducerError, channel: PooledChannel): void {
     if (publish.isSettled) return
-    if (error.code === 'ERR_UNROUTABLE') this.#counters.returns++
+    if (error.code === 'ERR_UNROUTABLE') this.#countReturn(publish, error)
     const pauseMs = error.code === 'ERR_NACKED' ? this.#nacks.judge(publish, channel) : undefined
     if (pauseMs === undefined) return this.#fail(publish, error)
     this.#counters.retries++
@@ -205,6 +208,22 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
 
   closed(channel: PooledChannel): void {
     this.#host.closed(channel)
+  }
+
+  /** What is wrong before it is a publish is logged and counted as one that failed. */
+  refuse(error: PooledProducerError, task: string | undefined, taskId: string | undefined): Promise<never> {
+    this.#counters.publishes++
+    this.#counters.failures++
+    if (taskId !== undefined) Object.assign(error, { taskId })
+    this.#log.write('publish.fail', { taskId, task, code: error.code, attempt: 0, outcome: error.outcome, error })
+    return quiet(Promise.reject(error))
+  }
+
+  #countReturn(publish: PendingPublish, error: PooledProducerError): void {
+    this.#counters.returns++
+    const { exchange, routingKey } = publish.template.fields
+    // Declared by the pool, it is declared again by the next publish, which can work then.
+    if (exchange === '' && this.#host.forgetQueue(routingKey)) Object.assign(error, { retryable: true })
   }
 
   #beginTurn(): number {

@@ -101,6 +101,11 @@ export class Producer implements AsyncDisposable {
     })
   }
 
+  /** @internal Writes what waits, before something else goes out on the channel. */
+  flush(): void {
+    this.#write()
+  }
+
   /** @internal Writes what waits, hands the rest to the pool, and gives the channel. */
   end(): PooledChannel {
     this.#isReleased = true

@@ -56,6 +56,26 @@ export interface PoolFigures {
   readonly maxLeased: number
 }
 
+/** `refused`: the broker said no to the credentials, the vhost or TLS; the error says to which. */
+export type PoolState = 'connecting' | 'open' | 'blocked' | 'refused' | 'closing' | 'closed'
+
+/** A snapshot of a pool. */
+export interface PoolStats extends PoolFigures {
+  readonly state: PoolState
+  /** Open connections. */
+  readonly connections: number
+  /** Open channels. */
+  readonly channels: number
+  readonly leased: number
+  readonly idle: number
+  /** Acquires and publishes that wait. */
+  readonly waiting: number
+  /** Messages that are written and not confirmed. */
+  readonly inFlight: number
+  /** Bytes of the messages that wait or are in flight. */
+  readonly bufferedBytes: number
+}
+
 /** The figures of a {@link Counters}. */
 export function figuresOf(counters: Counters): PoolFigures {
   const { publishes, confirms, failures, retries, returns, leases, channelsOpened, channelsClosed, maxLeased } =

@@ -1,0 +1,65 @@
+import { PooledProducerError } from '../errors.ts'
+import { findFault, invalidArguments, kindOf } from './argument-faults.ts'
+import { isJsonValue, isPlainObject } from './json-value.ts'
+
+/** The third element of a message's body: what the worker starts when the task has ended. */
+export interface Embed {
+  readonly callbacks?: readonly unknown[] | null
+  readonly errbacks?: readonly unknown[] | null
+  readonly chain?: readonly unknown[] | null
+  readonly chord?: unknown
+}
+
+const NO_EMBED = '{"callbacks":null,"errbacks":null,"chain":null,"chord":null}'
+
+/**
+ * The body of a protocol v2 message: JSON of `[args, kwargs, embed]`. A value that JSON would change or
+ * drop without a word is refused: arguments arrive as they were given, or not at all. Taken are plain
+ * objects, arrays, strings, booleans, null and numbers, save whole ones from 2^53 to 1e21, which may have
+ * been rounded. A getter is read like a property, more than once. Source: Celery, "Message Protocol",
+ * version 2.
+ *
+ * @throws {PooledProducerError} ERR_INVALID_TASK names the path, as in `args[0].user.tags[2]`, and never
+ *   shows a value.
+ */
+export function encodeArguments(
+  args: readonly unknown[],
+  kwargs: Readonly<Record<string, unknown>>,
+  embed?: Embed,
+): string {
+  try {
+    if (!Array.isArray(args)) throw invalidArguments(`args must be an array, got ${kindOf(args)}`)
+    if (!isPlainObject(kwargs)) throw invalidArguments(`kwargs must be a plain object, got ${kindOf(kwargs)}`)
+    check(args, 'args')
+    check(kwargs, 'kwargs')
+    return `[${JSON.stringify(args)},${dictText(kwargs)},${embed === undefined ? NO_EMBED : embedText(embed)}]`
+  } catch (cause) {
+    throw cause instanceof PooledProducerError
+      ? cause
+      : invalidArguments('the arguments cannot be written as JSON', cause)
+  }
+}
+
+function dictText(dict: object): string {
+  return Object.keys(dict).length === 0 ? '{}' : JSON.stringify(dict)
+}
+
+/** A worker takes any three elements, but Celery always sends these four names. */
+function embedText({ callbacks = null, errbacks = null, chain = null, chord = null }: Embed): string {
+  check(callbacks, 'callbacks')
+  check(errbacks, 'errbacks')
+  check(chain, 'chain')
+  check(chord, 'chord')
+  return JSON.stringify({ callbacks, errbacks, chain, chord })
+}
+
+/** The quick look finds whether anything may be wrong; only then the thorough one finds what and where. */
+function check(value: unknown, name: string): void {
+  let isFine = false
+  try {
+    isFine = isJsonValue(value, 0)
+  } catch {
+    // A getter or a proxy threw; the search says at which path.
+  }
+  if (!isFine) findFault(value, name)
+}

@@ -1,0 +1,205 @@
+import { PooledProducerError, quiet } from '../errors.ts'
+import { describe, type PoolOptions } from '../options.ts'
+import type { PublishOptions } from '../pool/dispatcher.ts'
+import { ProducerPool } from '../pool/producer-pool.ts'
+import { AsyncResult } from './async-result.ts'
+import { destinationOf } from './destination.ts'
+import { QueueDeclaration } from './queue-declaration.ts'
+import { type BatchOutcome, type Kwargs, outcomeOf, Task, type TaskSender } from './task.ts'
+import { TaskMessages } from './task-messages.ts'
+import {
+  type CheckedTaskOptions,
+  DEFAULT_TASK_OPTIONS,
+  type TaskOptions,
+  taskName,
+  taskOptions,
+} from './task-options.ts'
+
+/** What `createCelery` takes: a pool that exists, or the options of one of its own. */
+export interface CeleryOptions extends PoolOptions {
+  /** A pool to publish through. Without one, the app makes its own from the other options. */
+  pool?: ProducerPool
+  /** The queue of tasks that name none. Default: `celery`. */
+  taskDefaultQueue?: string
+}
+
+/** One task of `sendTasks`. */
+export interface TaskCall {
+  readonly name: string
+  readonly args?: readonly unknown[]
+  readonly kwargs?: Kwargs
+  readonly options?: TaskOptions
+}
+
+/** Sends Celery tasks through a pool of kept channels. See {@link createCelery}. */
+export class Celery implements AsyncDisposable {
+  readonly pool: ProducerPool
+  readonly #ownsPool: boolean
+  readonly #defaultQueue: string
+  readonly #queues = new Map<string, QueueDeclaration>()
+  /** For `sendTask`: the messages of each name without options. */
+  readonly #plain = new Map<string, TaskMessages>()
+  readonly #sender: TaskSender = {
+    send: (messages, args, kwargs) => this.#send(messages, args, kwargs),
+    sendWith: (name, base, args, kwargs, options) => this.#sendWith(name, base, args, kwargs, options),
+  }
+
+  constructor(options: CeleryOptions = {}) {
+    if (typeof options !== 'object' || options === null)
+      throw invalid(`options must be an object, got ${describe(options)}`)
+    const { pool, taskDefaultQueue = 'celery', ...poolOptions } = options
+    if (typeof taskDefaultQueue !== 'string' || taskDefaultQueue === '' || Buffer.byteLength(taskDefaultQueue) > 255) {
+      throw invalid(`taskDefaultQueue must be a queue's name of 255 bytes at most, got ${describe(taskDefaultQueue)}`)
+    }
+    if (pool !== undefined && typeof pool.send !== 'function')
+      throw invalid(`pool must be a ProducerPool, got ${describe(pool)}`)
+    const [extra] = Object.keys(poolOptions)
+    if (pool !== undefined && extra !== undefined)
+      throw invalid(`${extra} is an option of a pool, and a pool is given already`)
+    this.#defaultQueue = taskDefaultQueue
+    this.#ownsPool = pool === undefined
+    this.pool = pool ?? new ProducerPool(poolOptions)
+  }
+
+  /**
+   * A task by its name. The options hold for all its calls; `mandatory: true` and `declare: true` are the
+   * defaults.
+   *
+   * @throws {PooledProducerError} ERR_INVALID_TASK names the option, the value and what was expected.
+   */
+  createTask<Args extends readonly unknown[] = readonly unknown[], Result = unknown>(
+    name: string,
+    options: TaskOptions = {},
+  ): Task<Args, Result> {
+    const checked = taskName(name)
+    return new Task(checked, this.#messages(checked, taskOptions(options)), this.#sender)
+  }
+
+  /**
+   * Sends a task by its name. Resolves once the broker has confirmed it.
+   *
+   * @throws {PooledProducerError} rejects with ERR_INVALID_TASK, and all that `pool.publish` rejects with.
+   */
+  sendTask(
+    name: string,
+    args: readonly unknown[] = [],
+    kwargs: Kwargs = {},
+    options: TaskOptions = {},
+  ): Promise<AsyncResult> {
+    return this.#guarded(name, () => this.#sendWith(name, this.#named(name), args, kwargs, options))
+  }
+
+  /** Sends many tasks in one write. Resolves with each one's outcome, in order, and never rejects. */
+  sendTasks(calls: readonly TaskCall[]): Promise<BatchOutcome[]> {
+    return Promise.all(
+      calls.map(({ name, args, kwargs, options }) => outcomeOf(this.sendTask(name, args, kwargs, options))),
+    )
+  }
+
+  /** Closes the pool, if it is the app's own. */
+  async close(options?: { timeoutMs?: number }): Promise<void> {
+    if (this.#ownsPool) await this.pool.close(options)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #named(name: string): TaskMessages {
+    let messages = this.#plain.get(name)
+    if (messages === undefined) {
+      messages = this.#messages(taskName(name), DEFAULT_TASK_OPTIONS)
+      // Names come from code, but nothing says so: a bound keeps made-up ones from piling up.
+      if (this.#plain.size >= MOST_NAMES) this.#plain.clear()
+      this.#plain.set(name, messages)
+    }
+    return messages
+  }
+
+  #messages(name: string, options: CheckedTaskOptions): TaskMessages {
+    const destination = destinationOf(options, this.#defaultQueue)
+    const { queue } = destination
+    const declaration = options.declare && queue !== undefined ? this.#queue(queue) : undefined
+    return new TaskMessages(name, options, destination, declaration)
+  }
+
+  #queue(name: string): QueueDeclaration {
+    let queue = this.#queues.get(name)
+    if (queue === undefined) {
+      queue = new QueueDeclaration(name)
+      this.#queues.set(name, queue)
+    }
+    return queue
+  }
+
+  #sendWith(
+    name: string,
+    base: TaskMessages,
+    args: unknown,
+    kwargs: unknown,
+    options: TaskOptions,
+  ): Promise<AsyncResult> {
+    return this.#guarded(name, () => {
+      const checked = taskOptions(options, base.options)
+      const messages = checked === base.options ? base : this.#messages(name, checked)
+      return this.#send(messages, args as readonly unknown[], kwargs as Kwargs)
+    })
+  }
+
+  #send(messages: TaskMessages, args: readonly unknown[], kwargs: Kwargs): Promise<AsyncResult> {
+    const id = messages.nextId()
+    try {
+      const prepared = messages.prepare(id, args, kwargs)
+      const { declaration, publishOptions } = messages
+      const publisher = (messages.options.producer ?? this.pool) as unknown as Pick<ProducerPool, 'send'>
+      const result = new AsyncResult(id)
+      if (declaration === undefined || declaration.isDeclared) {
+        return publisher.send(prepared, result, publishOptions) as Promise<AsyncResult>
+      }
+      const sending = this.#declare(declaration, publishOptions).then((leftMs) => {
+        return publisher.send(prepared, result, { ...publishOptions, timeoutMs: leftMs })
+      })
+      return quiet(sending) as Promise<AsyncResult>
+    } catch (error) {
+      return this.pool.refuse(error as PooledProducerError, messages.name, id)
+    }
+  }
+
+  /** Resolves with the milliseconds that are left for the publish. */
+  async #declare(declaration: QueueDeclaration, options: PublishOptions | undefined): Promise<number> {
+    const { timeoutMs = this.pool.options.publishTimeoutMs, signal } = options ?? {}
+    const startedAt = performance.now()
+    await this.pool.declare(declaration, timeoutMs, signal)
+    return Math.max(1, Math.ceil(timeoutMs - (performance.now() - startedAt)))
+  }
+
+  /** What is wrong with a call rejects it, and is logged and counted like a publish that failed. */
+  #guarded(name: string, send: () => Promise<AsyncResult>): Promise<AsyncResult> {
+    try {
+      return send()
+    } catch (error) {
+      return this.pool.refuse(error as PooledProducerError, name)
+    }
+  }
+}
+
+/** Names whose messages `sendTask` keeps encoded. */
+const MOST_NAMES = 10_000
+
+/**
+ * The complete Celery producer on a pool of kept channels.
+ *
+ * @example
+ * const app = createCelery({ broker: 'amqp://127.0.0.1' })
+ * const add = app.createTask<[number, number], number>('tasks.add', { queue: 'math' })
+ * await add.delay(2, 3)
+ *
+ * @throws {PooledProducerError} ERR_INVALID_OPTION names the option, the value and what was expected.
+ */
+export function createCelery(options: CeleryOptions = {}): Celery {
+  return new Celery(options)
+}
+
+function invalid(message: string): PooledProducerError {
+  return new PooledProducerError('ERR_INVALID_OPTION', message)
+}

@@ -1,0 +1,98 @@
+import { randomUUID } from 'node:crypto'
+import { ID_SLOT, PublishTemplate, type Slot, textSlot } from '../amqp/publish-template.ts'
+import type { PublishOptions } from '../pool/dispatcher.ts'
+import type { Prepared } from '../pool/producer.ts'
+import { encodeArguments } from './arguments.ts'
+import type { Destination } from './destination.ts'
+import { ORIGIN, type TaskTimes, taskPropertiesV2, taskTimes } from './message-v2.ts'
+import type { QueueDeclaration } from './queue-declaration.ts'
+import { argsRepr, kwargsRepr } from './repr.ts'
+import type { CheckedTaskOptions } from './task-options.ts'
+
+/** What fills the slots of a task's template, by place. */
+const SLOTS = { argsrepr: textSlot(1), kwargsrepr: textSlot(2), eta: textSlot(3), expires: textSlot(4) }
+const UUID = /^[\x20-\x7e]{36}$/
+
+/** Makes the messages of one task with one set of options: what never changes is encoded once. */
+export class TaskMessages {
+  /** The task's name. */
+  readonly name: string
+  readonly options: CheckedTaskOptions
+  /** What must be declared before the first message. */
+  readonly declaration: QueueDeclaration | undefined
+  /** What bounds each publish; undefined: the pool's own limits. */
+  readonly publishOptions: PublishOptions | undefined
+  readonly #destination: Destination
+  readonly #hasTimes: boolean
+  readonly #template: PublishTemplate | undefined
+
+  constructor(
+    name: string,
+    options: CheckedTaskOptions,
+    destination: Destination,
+    declaration: QueueDeclaration | undefined,
+  ) {
+    this.options = options
+    this.declaration = declaration
+    this.name = name
+    this.#destination = destination
+    const { countdown, expires, taskId, timeoutMs, signal } = options
+    this.#hasTimes = countdown !== undefined || typeof expires === 'number'
+    this.publishOptions = limits(timeoutMs, signal)
+    // A lifetime that ends at a fixed time is another number of milliseconds with every message.
+    const isFixed = typeof expires !== 'string' && (taskId === undefined || UUID.test(taskId))
+    if (isFixed) this.#template = this.#encode(ID_SLOT, this.#slottedTimes())
+  }
+
+  /** The id that the next message gets. */
+  nextId(): string {
+    return this.options.taskId ?? randomUUID()
+  }
+
+  /**
+   * A message, encoded but for its frames.
+   *
+   * @throws {PooledProducerError} ERR_INVALID_TASK for arguments that JSON cannot carry.
+   */
+  prepare(id: string, args: readonly unknown[], kwargs: Readonly<Record<string, unknown>>): Prepared {
+    const body = encodeArguments(args, kwargs)
+    const { argsrepr, kwargsrepr } = this.options
+    const values = [id, argsrepr ?? argsRepr(args), kwargsrepr ?? kwargsRepr(kwargs)]
+    const template = this.#template
+    if (template === undefined) return { template: this.#encode(id, taskTimes(this.options, Date.now())), values, body }
+    if (this.#hasTimes) {
+      const { eta, expires } = taskTimes(this.options, Date.now())
+      values.push(eta ?? '', expires ?? '')
+    }
+    return { template, values, body }
+  }
+
+  #slottedTimes(): TaskTimes<Slot> {
+    const { countdown, expires } = this.options
+    const times = taskTimes(this.options, 0)
+    return {
+      eta: countdown ? SLOTS.eta : times.eta,
+      expires: typeof expires === 'number' ? SLOTS.expires : times.expires,
+      expiration: times.expiration,
+    }
+  }
+
+  #encode(id: string | Slot, times: TaskTimes<Slot>): PublishTemplate {
+    const { argsrepr, kwargsrepr } = SLOTS
+    const { exchange, routingKey } = this.#destination
+    const { mandatory } = this.options
+    const properties = taskPropertiesV2<string | Slot>(
+      this.name,
+      { id, argsrepr, kwargsrepr },
+      this.options,
+      ORIGIN,
+      times,
+    )
+    return new PublishTemplate({ exchange, routingKey, mandatory, properties })
+  }
+}
+
+function limits(timeoutMs: number | undefined, signal: AbortSignal | undefined): PublishOptions | undefined {
+  if (timeoutMs === undefined && signal === undefined) return undefined
+  return { ...(timeoutMs !== undefined && { timeoutMs }), ...(signal !== undefined && { signal }) }
+}

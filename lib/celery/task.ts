@@ -1,0 +1,71 @@
+import type { AsyncResult } from './async-result.ts'
+import type { TaskMessages } from './task-messages.ts'
+import type { TaskOptions } from './task-options.ts'
+
+/** Sends the messages of a task. */
+export interface TaskSender {
+  send(messages: TaskMessages, args: readonly unknown[], kwargs: Kwargs): Promise<unknown>
+  sendWith(name: string, base: TaskMessages, args: unknown, kwargs: unknown, options: TaskOptions): Promise<unknown>
+}
+
+/** Keyword arguments by name. */
+export type Kwargs = Readonly<Record<string, unknown>>
+
+/** What became of one task of a batch. */
+export type BatchOutcome<Result = unknown> =
+  | { readonly status: 'confirmed'; readonly result: AsyncResult<Result> }
+  | { readonly status: 'rejected'; readonly error: Error }
+
+const NO_KWARGS: Kwargs = Object.freeze({})
+
+/** A task by its name, with the options that hold for all its calls. */
+export class Task<Args extends readonly unknown[] = readonly unknown[], Result = unknown> {
+  readonly name: string
+  readonly #sender: TaskSender
+  readonly #messages: TaskMessages
+
+  constructor(name: string, messages: TaskMessages, sender: TaskSender) {
+    this.name = name
+    this.#messages = messages
+    this.#sender = sender
+  }
+
+  /**
+   * Sends the task with positional arguments. Resolves once the broker has confirmed it; awaited or not, a
+   * failure never ends the process.
+   *
+   * @throws {PooledProducerError} rejects with ERR_INVALID_TASK, and all that `pool.publish` rejects with.
+   */
+  delay(...args: Args): Promise<AsyncResult<Result>> {
+    return this.#sender.send(this.#messages, args, NO_KWARGS) as Promise<AsyncResult<Result>>
+  }
+
+  /** Sends the task with keyword arguments and options for this call, laid over the task's own. */
+  applyAsync(
+    args: Args | readonly unknown[] = [],
+    kwargs: Kwargs = NO_KWARGS,
+    options: TaskOptions = {},
+  ): Promise<AsyncResult<Result>> {
+    return this.#sender.sendWith(this.name, this.#messages, args, kwargs, options) as Promise<AsyncResult<Result>>
+  }
+
+  /**
+   * Sends the task once for each item, in one write. Resolves when each has its outcome, in the order of the
+   * items, and never rejects: an item's error is the one that its own publish would have had.
+   */
+  delayMany(items: readonly (readonly [args: Args, kwargs?: Kwargs])[]): Promise<BatchOutcome<Result>[]> {
+    return Promise.all(
+      items.map(([args, kwargs = NO_KWARGS]) => {
+        return outcomeOf(this.#sender.send(this.#messages, args, kwargs) as Promise<AsyncResult<Result>>)
+      }),
+    )
+  }
+}
+
+/** A publish's outcome as a value. */
+export function outcomeOf<Result>(sending: Promise<AsyncResult<Result>>): Promise<BatchOutcome<Result>> {
+  return sending.then(
+    (result) => ({ status: 'confirmed', result }) as const,
+    (error: Error) => ({ status: 'rejected', error }) as const,
+  )
+}

@@ -1,0 +1,60 @@
+import { readFile } from 'node:fs/promises'
+import process from 'node:process'
+import { PooledProducerError } from '../errors.ts'
+import { closestName } from './closest-name.ts'
+import { printable, type Terminal } from './terminal.ts'
+
+type Command = (argv: readonly string[], terminal: Terminal) => Promise<number>
+
+// Loaded when called: a command must not wait for the code of another, nor fail with it.
+const COMMANDS: Readonly<Record<string, { readonly about: string; load(): Promise<Command> }>> = {
+  report: {
+    about: 'how often channels were reused, from the log of a server',
+    load: async () => (await import('./report-command.ts')).reportCommand,
+  },
+}
+
+/** Runs the command that the arguments name; gives the exit code. */
+export async function runCommandLine(argv: readonly string[], terminal: Terminal = process): Promise<number> {
+  const [name, ...rest] = argv
+  if (name === undefined) {
+    terminal.stderr.write(usage())
+    return 2
+  }
+  if (name === '--help' || name === '-h' || name === 'help') {
+    terminal.stdout.write(usage())
+    return 0
+  }
+  if (name === '--version' || name === '-v') {
+    terminal.stdout.write(`${await version()}\n`)
+    return 0
+  }
+  if (!Object.hasOwn(COMMANDS, name)) return unknown(name, terminal)
+  try {
+    const command = await COMMANDS[name]?.load()
+    return command === undefined ? unknown(name, terminal) : await command(rest, terminal)
+  } catch (error) {
+    // An error of ours says what is wrong; any other is a fault of the program, and its stack belongs to it.
+    if (!(error instanceof PooledProducerError)) throw error
+    terminal.stderr.write(`pooled-producer ${name}: ${printable(error.message)} (${error.code})\n`)
+    return 1
+  }
+}
+
+function unknown(name: string, { stderr }: Terminal): number {
+  const closest = closestName(name, Object.keys(COMMANDS))
+  const hint = closest === undefined ? `; known are ${Object.keys(COMMANDS).join(', ')}` : `; did you mean ${closest}?`
+  stderr.write(`pooled-producer: there is no command ${printable(name)}${hint}\n`)
+  return 2
+}
+
+function usage(): string {
+  const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length))
+  const lines = Object.entries(COMMANDS).map(([name, { about }]) => `  ${name.padEnd(width)}  ${about}`)
+  return `Usage: pooled-producer COMMAND [--help]\n\n${lines.join('\n')}\n\n  --version  the version of the package\n`
+}
+
+async function version(): Promise<string> {
+  const file = await readFile(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(file) as { version: string }).version
+}

@@ -1,0 +1,115 @@
+import { PooledProducerError } from '../errors.ts'
+import { describe, type PoolOptions } from '../options.ts'
+import type { Receipt } from '../pool/pending-publish.ts'
+import type { Producer } from '../pool/producer.ts'
+import { createProducerPool, ProducerPool } from '../pool/producer-pool.ts'
+import { pooledSendTask } from './celery-client.ts'
+import { poolConnection } from './pooled-connection.ts'
+import { type AmqplibConnection, type CeleryClient, kindOf, type TaskPublisher } from './publisher-kind.ts'
+
+/** What can be wrapped. */
+export type Publisher = CeleryClient | TaskPublisher | AmqplibConnection
+
+/** A function that publishes with the producer that it is given. */
+export type PublishFunction<Args extends unknown[], T> = (producer: Producer, ...args: Args) => Promise<T> | T
+
+/** What `sendTask` and `delay` of a wrapped Celery client return beside the client's own. */
+export interface PooledCelery {
+  /** Resolves once the broker has confirmed the task. Awaited or not, it never ends the process. */
+  readonly published: Promise<Receipt>
+}
+
+/** What a wrapped publisher has beside its own. */
+export interface Pooled {
+  /** The pool that it publishes through. */
+  readonly producerPool: ProducerPool
+}
+
+const WRAPPED = new WeakSet<object>()
+
+/**
+ * Puts a pool of kept channels under a publisher that exists. An object is changed in place and returned,
+ * so that whatever holds it already is pooled too; a function gets a wrapper.
+ *
+ * | publisher | what changes |
+ * |---|---|
+ * | a client with `sendTask` and `createTask` (`celery-node`) | `sendTask` publishes through the pool, with no round trip before it |
+ * | an object with `sendTask(name, args, kwargs, options)` | its `sendTask` finds a leased producer in `options.producer`, released on every path |
+ * | an amqplib connection | `createChannel` and `createConfirmChannel` lease a kept channel, whose `close` gives it back |
+ * | a function `(producer, ...args)` | becomes `(...args)`, with a lease around each call |
+ *
+ * @param poolOrOptions a pool, or the options of a new one, found as `producerPool` on the result.
+ * @throws {PooledProducerError} ERR_INVALID_PUBLISHER for anything else, and for a publisher that is wrapped already;
+ *   ERR_INVALID_OPTION for bad options.
+ *
+ * @example
+ * const client = withPooledProducer(createClient('amqp://', 'amqp://'), pool)
+ * client.createTask('tasks.add').delay(1, 2)
+ */
+export function withPooledProducer<P extends Publisher>(
+  publisher: P,
+  poolOrOptions?: ProducerPool | PoolOptions,
+): P & Pooled
+export function withPooledProducer<Args extends unknown[], T>(
+  publisher: PublishFunction<Args, T>,
+  poolOrOptions?: ProducerPool | PoolOptions,
+): ((...args: Args) => Promise<T>) & Pooled
+export function withPooledProducer(publisher: unknown, poolOrOptions: ProducerPool | PoolOptions = {}): unknown {
+  const kind = kindOf(publisher)
+  refuseWrapped(publisher as object)
+  if (kind !== 'function') refuseFixed(publisher as object)
+  const pool = poolOf(poolOrOptions)
+
+  if (kind === 'function') {
+    const run = publisher as PublishFunction<unknown[], unknown>
+    return marked((...args: unknown[]) => pool.use(async (producer) => run(producer, ...args)), pool)
+  }
+  if (kind === 'celery-client') {
+    const client = publisher as CeleryClient
+    replace(client, { sendTask: pooledSendTask(client, pool) })
+  } else if (kind === 'task-publisher') {
+    replace(publisher as object, { sendTask: leasedSendTask(publisher as TaskPublisher, pool) })
+  } else {
+    replace(publisher as object, poolConnection(pool))
+  }
+  return marked(publisher as object, pool)
+}
+
+type LooseSendTask = (name: unknown, args?: unknown, kwargs?: unknown, options?: object) => unknown
+
+function leasedSendTask(publisher: TaskPublisher, pool: ProducerPool): LooseSendTask {
+  const own = publisher.sendTask as unknown as LooseSendTask
+  return (name, args, kwargs, options) => {
+    return pool.use(async (producer) => own.call(publisher, name, args, kwargs, { ...options, producer }))
+  }
+}
+
+function poolOf(poolOrOptions: ProducerPool | PoolOptions): ProducerPool {
+  if (poolOrOptions instanceof ProducerPool) return poolOrOptions
+  // Another copy of this package makes pools of another class.
+  if (typeof (poolOrOptions as Partial<ProducerPool> | null)?.send === 'function') return poolOrOptions as ProducerPool
+  return createProducerPool(poolOrOptions)
+}
+
+function refuseWrapped(publisher: object): void {
+  if (WRAPPED.has(publisher)) throw invalid(`is wrapped already: ${describe(publisher)}`)
+}
+
+function refuseFixed(publisher: object): void {
+  if (!Object.isExtensible(publisher)) throw invalid('is frozen or sealed, and cannot be given a pooled method')
+}
+
+function replace(publisher: object, methods: object): void {
+  for (const [name, value] of Object.entries(methods)) {
+    Object.defineProperty(publisher, name, { value, configurable: true, writable: true, enumerable: false })
+  }
+}
+
+function marked<T extends object>(wrapped: T, producerPool: ProducerPool): T & Pooled {
+  WRAPPED.add(wrapped)
+  return Object.defineProperty(wrapped, 'producerPool', { value: producerPool, configurable: true }) as T & Pooled
+}
+
+function invalid(fault: string): PooledProducerError {
+  return new PooledProducerError('ERR_INVALID_PUBLISHER', `the publisher ${fault}`)
+}

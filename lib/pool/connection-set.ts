@@ -1,0 +1,135 @@
+import { parseBrokerUrl } from '../amqp/broker-url.ts'
+import { Connection, type ConnectionOwner } from '../amqp/connection.ts'
+import { type ErrorCode, type Outcome, PooledProducerError } from '../errors.ts'
+import type { EventLog } from '../observe/log.ts'
+import type { EffectivePoolOptions } from '../options.ts'
+import type { EventHub } from './event-hub.ts'
+
+/** What a pool's connections let it do. `refused`: the broker said no to the credentials, the vhost or TLS. */
+export type ConnectionsState = 'connecting' | 'open' | 'blocked' | 'refused'
+
+/** Why what waits does not get on: the code of the error that says so, and its cause. */
+export interface Obstacle {
+  readonly code: ErrorCode
+  readonly reason: string
+  readonly cause: Error | undefined
+}
+
+/** Who is told when the connections allow more, or nothing at all. */
+export interface ConnectionsOwner {
+  opened(): void
+  unblocked(connection: Connection): void
+  /** Every connection was refused: whoever waits would wait in vain. */
+  refused(error: PooledProducerError): void
+}
+
+/** A close that a connection does not answer in this time is not waited for. */
+const CLOSE_LIMIT_MS = 2_000
+
+/** The connections of one pool, and what they mean together. */
+export class ConnectionSet implements ConnectionOwner {
+  readonly all: readonly Connection[]
+  readonly #log: EventLog
+  readonly #events: EventHub
+  readonly #owner: ConnectionsOwner
+  #refusal: PooledProducerError | undefined
+
+  constructor(options: EffectivePoolOptions, log: EventLog, events: EventHub, owner: ConnectionsOwner) {
+    this.#log = log
+    this.#events = events
+    this.#owner = owner
+    const nodes = options.broker.map((url) => parseBrokerUrl(url, options.credentials))
+    this.all = Array.from(
+      { length: options.connections },
+      (_, index) => new Connection(index + 1, nodes, options, this),
+    )
+  }
+
+  get state(): ConnectionsState {
+    if (this.all.some(({ state }) => state === 'open')) return 'open'
+    if (this.all.some(({ isBlocked }) => isBlocked)) return 'blocked'
+    return this.all.every(({ state }) => state === 'refused') ? 'refused' : 'connecting'
+  }
+
+  /** How many are open. */
+  get open(): number {
+    return this.all.filter(({ isOpen }) => isOpen).length
+  }
+
+  /** Why the last attempt failed, or the last connection was lost. */
+  get lastError(): Error | undefined {
+    return this.all.map(({ lastError }) => lastError).find((error) => error !== undefined)
+  }
+
+  connect(): void {
+    for (const connection of this.all) connection.open()
+  }
+
+  /** The broker's refusal, while it stands. Asking has it tried again, once the last attempt is old enough. */
+  refusal(outcome?: Outcome): PooledProducerError | undefined {
+    if (this.#refusal === undefined) return undefined
+    this.connect()
+    return repeated(this.#refusal, outcome)
+  }
+
+  /** What stands in the way of a message; `otherwise` where the connections do not. */
+  obstacle(otherwise: Obstacle): Obstacle {
+    const cause = this.lastError
+    switch (this.state) {
+      case 'blocked':
+        return {
+          code: 'ERR_BROKER_BLOCKED',
+          reason: 'the broker has blocked the connection for want of memory or disk',
+          cause,
+        }
+      case 'connecting':
+        return { code: 'ERR_BROKER_UNAVAILABLE', reason: cause?.message ?? 'there is no connection yet', cause }
+      default:
+        return otherwise
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.all.map((connection) => connection.close(CLOSE_LIMIT_MS)))
+  }
+
+  opened({ id, broker }: Connection, { openMs, attempts }: { openMs: number; attempts: number }): void {
+    this.#refusal = undefined
+    this.#log.write('connection.open', { connection: id, broker, openMs, attempts })
+    this.#owner.opened()
+    this.#events.emit('connect', { connection: id, broker, openMs })
+  }
+
+  lost({ id, broker }: Connection, { reason, lifetimeMs }: { reason: string; lifetimeMs: number }): void {
+    this.#log.write('connection.close', { connection: id, broker, reason, lifetimeMs })
+    this.#events.emit('disconnect', { connection: id, broker, reason })
+  }
+
+  retrying({ id }: Connection, details: { attempt: number; delayMs: number; error: Error }): void {
+    this.#log.write('connection.retry', { connection: id, ...details })
+  }
+
+  refused({ id }: Connection, error: PooledProducerError): void {
+    this.#log.write('pool.warning', { connection: id, reason: error.message })
+    if (this.state !== 'refused') return
+    this.#refusal = error
+    this.#owner.refused(error)
+    this.#events.emit('refused', error)
+  }
+
+  blocked({ id }: Connection, reason: string): void {
+    this.#log.write('connection.blocked', { connection: id, reason })
+    this.#events.emit('blocked', { connection: id, reason })
+  }
+
+  unblocked(connection: Connection, blockedMs: number): void {
+    this.#log.write('connection.unblocked', { connection: connection.id, blockedMs })
+    this.#owner.unblocked(connection)
+    this.#events.emit('unblocked', { connection: connection.id, blockedMs })
+  }
+}
+
+/** The same refusal for another call: an error of its own, so that nobody sees another's task id. */
+export function repeated(error: PooledProducerError, outcome?: Outcome): PooledProducerError {
+  return new PooledProducerError(error.code, error.message, { cause: error.cause, ...(outcome && { outcome }) })
+}
