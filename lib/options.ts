@@ -1,4 +1,5 @@
 import type { ConnectionOptions } from 'node:tls'
+import { closestName } from './closest-name.ts'
 import { PooledProducerError } from './errors.ts'
 
 /** A logger with pino's methods: `(fields, message)`. */
@@ -115,7 +116,7 @@ const KNOWN = new Set<string>([...Object.keys(NUMBERS), ...OTHERS])
 export function poolOptions(options: PoolOptions = {}): EffectivePoolOptions {
   if (!isPlainObject(options)) throw invalid(`pool options must be an object, got ${describe(options)}`)
   for (const key of Object.keys(options)) {
-    if (!KNOWN.has(key)) throw invalid(`${key} is not an option of a pool; known are ${[...KNOWN].join(', ')}`)
+    if (!KNOWN.has(key)) throw unknown(key)
   }
 
   const numbers = {} as Record<keyof typeof NUMBERS, number>
@@ -225,6 +226,12 @@ export function describe(value: unknown): string {
   if (typeof value === 'symbol') return 'a symbol'
   const name = Object.getPrototypeOf(value)?.constructor?.name
   return name === undefined || name === 'Object' ? 'an object' : `an instance of ${name}`
+}
+
+function unknown(key: string): PooledProducerError {
+  const near = closestName(key, [...KNOWN])
+  const hint = near === undefined ? `known are ${[...KNOWN].join(', ')}` : `did you mean ${near}?`
+  return invalid(`${key} is not an option of a pool; ${hint}`)
 }
 
 function invalid(message: string): PooledProducerError {

@@ -6,13 +6,12 @@ import type { Connection } from './connection.ts'
 import { Ledger } from './ledger.ts'
 import type { Filling, PublishTemplate } from './publish-template.ts'
 import { SendBuffer } from './send-buffer.ts'
+import type { Slab } from './slab.ts'
 import { withTimeLimit } from './time-limit.ts'
 
 /** A message on its way: what the channel needs of it, and the marks that the channel leaves on it. */
 export interface Outgoing extends Filling {
   readonly template: PublishTemplate
-  /** When it was last written, in milliseconds of `performance.now()`; 0: never. */
-  writtenAt: number
   /** What the broker said when no queue took it. */
   returned: ReturnedReply | undefined
 }
@@ -25,8 +24,8 @@ export interface ReturnedReply {
 
 /** Who is told what becomes of a channel's messages. None of these may throw. */
 export interface ChannelOwner<M extends Outgoing> {
-  /** The broker has the message. */
-  confirmed(message: M, channel: ConfirmChannel<M>): void
+  /** The broker has the message, `confirmMs` milliseconds after it was written. */
+  confirmed(message: M, confirmMs: number, channel: ConfirmChannel<M>): void
   /** The broker has said no to this message, and to no other. */
   refused(message: M, error: PooledProducerError, channel: ConfirmChannel<M>): void
   /** The channel is gone; whether the broker has these messages is unknown. Oldest first. */
@@ -62,8 +61,6 @@ export class ConfirmChannel<M extends Outgoing> {
   publishes = 0
   /** Leases in its life. */
   leases = 0
-  /** When the broker last answered, in milliseconds of `performance.now()`. */
-  settledAt = 0
   /** Why it was, or is to be, closed. */
   closeReason = 'connection lost'
   readonly #raw: RawChannel
@@ -167,9 +164,8 @@ export class ConfirmChannel<M extends Outgoing> {
   write(message: M, now: number): void {
     if (this.#wire === undefined) this.#publish(message)
     else this.#encode(message, this.#wire)
-    message.writtenAt = now
     message.returned = undefined
-    this.#ledger.add(message)
+    this.#ledger.add(message, now)
     this.publishes++
     if (this.#confirmTimer === undefined) this.#watchConfirms(this.#settings.confirmTimeoutMs)
   }
@@ -221,12 +217,12 @@ export class ConfirmChannel<M extends Outgoing> {
   #encode(message: M, wire: Wire): void {
     const buffer = this.#sendBuffer as SendBuffer
     const bytes = message.template.maxBytes(message, wire.frameMax)
-    let target = buffer.reserve(bytes)
-    if (target === undefined) {
+    let slab = buffer.reserve(bytes)
+    if (slab === undefined) {
       this.flush()
-      target = buffer.reserve(bytes) as Buffer
+      slab = buffer.reserve(bytes) as Slab
     }
-    buffer.commit(message.template.write(target, buffer.end, wire.channel, message, wire.frameMax))
+    buffer.commit(message.template.write(slab, buffer.end, wire.channel, message, wire.frameMax))
   }
 
   #publish(message: M): void {
@@ -238,23 +234,23 @@ export class ConfirmChannel<M extends Outgoing> {
   }
 
   #settle(tag: number, multiple: boolean, isNack: boolean): void {
-    this.settledAt = performance.now()
+    const now = performance.now()
     if (this.#wire === undefined) trimUnconfirmed(this.#raw)
     if (multiple) {
       for (let message = this.#ledger.takeUpTo(tag); message !== undefined; message = this.#ledger.takeUpTo(tag)) {
-        this.#answer(message, isNack)
+        this.#answer(message, isNack, now)
       }
     } else {
       const message = this.#ledger.take(tag)
-      if (message !== undefined) this.#answer(message, isNack)
+      if (message !== undefined) this.#answer(message, isNack, now)
     }
     this.#afterSettling()
   }
 
-  #answer(message: M, isNack: boolean): void {
+  #answer(message: M, isNack: boolean, now: number): void {
     if (message.returned !== undefined) this.#owner.refused(message, unroutable(message), this)
     else if (isNack) this.#owner.refused(message, nacked(message), this)
-    else this.#owner.confirmed(message, this)
+    else this.#owner.confirmed(message, now - this.#ledger.takenAt, this)
   }
 
   #afterSettling(): void {
@@ -315,10 +311,9 @@ export class ConfirmChannel<M extends Outgoing> {
   /** The timer runs on while there is traffic: one look per time limit, not one timer per message. */
   #checkConfirms(): void {
     this.#confirmTimer = undefined
-    const { oldest } = this.#ledger
-    if (oldest === undefined || !this.#isOpen) return
+    if (this.#ledger.size === 0 || !this.#isOpen) return
     const { confirmTimeoutMs } = this.#settings
-    const since = Math.max(oldest.writtenAt, this.connection.readingSince)
+    const since = Math.max(this.#ledger.oldestAt, this.connection.readingSince)
     const leftMs = since + confirmTimeoutMs - performance.now()
     if (this.connection.isBlocked) this.#watchConfirms(confirmTimeoutMs)
     else if (leftMs > 0) this.#watchConfirms(Math.ceil(leftMs))

@@ -7,6 +7,9 @@ const FIRST_CAPACITY = 64
  */
 export class Ledger<T> {
   #ring: (T | undefined)[] = new Array(FIRST_CAPACITY).fill(undefined)
+  /** When each was written; apart from the messages, where it would be an object of its own. */
+  #times = new Float64Array(FIRST_CAPACITY)
+  #takenAt = 0
   /** Every tag below this one is settled. */
   #head = 1
   #next = 1
@@ -27,15 +30,22 @@ export class Ledger<T> {
     return this.#next
   }
 
-  /** The message that has waited longest for its confirm. */
-  get oldest(): T | undefined {
-    return this.#ring[this.#head & (this.#ring.length - 1)]
+  /** When the message that has waited longest was written; see {@link add}. */
+  get oldestAt(): number {
+    return this.#times[this.#head & (this.#ring.length - 1)] as number
   }
 
-  /** Enters a message under the next delivery tag. */
-  add(item: T): void {
+  /** When the message that was taken out last was written. */
+  get takenAt(): number {
+    return this.#takenAt
+  }
+
+  /** Enters a message under the next delivery tag, with the time of its writing. */
+  add(item: T, now: number): void {
     if (this.#next - this.#head === this.#ring.length) this.#grow()
-    this.#ring[this.#next & (this.#ring.length - 1)] = item
+    const place = this.#next & (this.#ring.length - 1)
+    this.#ring[place] = item
+    this.#times[place] = now
     this.#next++
     this.#size++
   }
@@ -48,6 +58,7 @@ export class Ledger<T> {
     const item = ring[tag & mask]
     if (item === undefined) return undefined
     ring[tag & mask] = undefined
+    this.#takenAt = this.#times[tag & mask] as number
     this.#size--
     while (this.#head < this.#next && ring[this.#head & mask] === undefined) this.#head++
     return item
@@ -80,9 +91,14 @@ export class Ledger<T> {
   }
 
   #grow(): void {
-    const old = this.#ring
-    const ring: (T | undefined)[] = new Array(old.length * 2).fill(undefined)
-    for (let tag = this.#head; tag < this.#next; tag++) ring[tag & (ring.length - 1)] = old[tag & (old.length - 1)]
-    this.#ring = ring
+    const [old, oldTimes] = [this.#ring, this.#times]
+    const capacity = old.length * 2
+    this.#ring = new Array(capacity).fill(undefined)
+    this.#times = new Float64Array(capacity)
+    for (let tag = this.#head; tag < this.#next; tag++) {
+      const [from, to] = [tag & (old.length - 1), tag & (capacity - 1)]
+      this.#ring[to] = old[from]
+      this.#times[to] = oldTimes[from] as number
+    }
   }
 }

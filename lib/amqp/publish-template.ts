@@ -2,6 +2,7 @@ import { PooledProducerError } from '../errors.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { writeTable } from './field-table.ts'
 import type { MessageProperties } from './message.ts'
+import type { Slab } from './slab.ts'
 
 /**
  * A place in a template's headers (or in its correlation id) that each message fills with a string of
@@ -52,8 +53,10 @@ const BASIC_PUBLISH = 40
 /** amqplib encodes no larger table, and no sane message has one. */
 const MAX_TABLE_BYTES = 65_536
 const MAX_BYTES_OF_CHARACTER = 3
-/** A string up to this length is copied faster by a loop than by a call into Node's own code. */
-const LOOP_CHARACTERS = 48
+/** In the content header's frame, after class and weight. */
+const BODY_SIZE_AT = FRAME_START_BYTES + 4
+
+const encoder = new TextEncoder()
 
 interface Hole {
   /** Where in the constant bytes the slot stands. */
@@ -73,6 +76,7 @@ export class PublishTemplate {
   readonly #ids: number[][] = []
   /** After each piece but the last, which value follows. */
   readonly #texts: number[] = []
+  readonly #hasId: boolean
   readonly #methodBytes: number
   readonly #tableAt: number
   /** From the end of the header table to the end of the content header's frame. */
@@ -97,6 +101,7 @@ export class PublishTemplate {
     this.#constantBytes = out.length
     this.#checkSize(tableEnd.end - tableEnd.at, 0, 0)
 
+    this.#hasId = ids.length > 0
     let start = 0
     for (const { at, value } of [...texts, { at: out.length, value: -1 }]) {
       this.#pieces.push(out.copy(start, at))
@@ -116,33 +121,65 @@ export class PublishTemplate {
   }
 
   /**
-   * Writes the message's frames into `target`, which has room for {@link maxBytes} from `at`.
+   * Writes the message's frames into a slab, which has room for {@link maxBytes} from `at`.
    *
    * @returns where the next message begins.
    * @throws {PooledProducerError} ERR_MESSAGE_TOO_LARGE when the headers do not fit a frame; nothing that
    *   was written counts then.
    */
-  write(target: Buffer, at: number, channel: number, filling: Filling, frameMax: number): number {
-    const { values, body } = filling
-    const id = values[0] as string
+  write(slab: Slab, at: number, channel: number, filling: Filling, frameMax: number): number {
+    const isAscii = this.#encodeAscii(slab, filling)
+    const { bytes, view } = slab
+    const { values } = filling
     let end = at
+    // What of the text in the scratch area comes next; the id is its beginning.
+    let next = this.#hasId ? ID_LENGTH : 0
     for (let piece = 0; piece < this.#pieces.length; piece++) {
-      const bytes = this.#pieces[piece] as Buffer
-      target.set(bytes, end)
+      const constant = this.#pieces[piece] as Buffer
+      bytes.set(constant, end)
       const ids = this.#ids[piece] as number[]
-      for (let i = 0; i < ids.length; i++) writeId(target, end + (ids[i] as number), id)
-      end += bytes.length
-      if (piece < this.#texts.length) end = writeLongString(target, end, textOf(values, this.#texts[piece] as number))
+      for (let i = 0; i < ids.length; i++) {
+        const idAt = end + (ids[i] as number)
+        if (isAscii) bytes.copyWithin(idAt, 0, ID_LENGTH)
+        else bytes.write(values[0] as string, idAt)
+      }
+      end += constant.length
+      if (piece === this.#texts.length) break
+      const text = textOf(values, this.#texts[piece] as number)
+      const textBytes = isAscii ? text.length : bytes.write(text, end + 4)
+      view.setUint32(end, textBytes)
+      end += 4
+      if (isAscii) bytes.copyWithin(end, next, next + textBytes)
+      next += textBytes
+      end += textBytes
     }
 
     const header = at + this.#methodBytes
     const tableBytes = end - this.#bytesAfterTable - (at + this.#tableAt)
     this.#checkSize(tableBytes, end - header, frameMax)
-    patchChannel(target, at, channel)
-    patchChannel(target, header, channel)
-    patchUint32(target, header + 3, end - header - FRAME_OVERHEAD_BYTES)
-    patchUint32(target, at + this.#tableAt, tableBytes - 4)
-    return writeBody(target, end, channel, body, header + FRAME_START_BYTES + 4, frameMax)
+    view.setUint16(at + 1, channel)
+    view.setUint16(header + 1, channel)
+    view.setUint32(header + 3, end - header - FRAME_OVERHEAD_BYTES)
+    view.setUint32(at + this.#tableAt, tableBytes - 4)
+
+    const { body } = filling
+    const start = end + FRAME_START_BYTES
+    let bodyBytes = body.length
+    if (typeof body !== 'string') bytes.set(body, start)
+    else if (isAscii) bytes.copyWithin(start, next, next + bodyBytes)
+    else bodyBytes = bytes.write(body, start)
+    view.setUint32(header + BODY_SIZE_AT, Math.floor(bodyBytes / 2 ** 32))
+    view.setUint32(header + BODY_SIZE_AT + 4, bodyBytes)
+    return frameBody(slab, end, bodyBytes, channel, frameMax - FRAME_OVERHEAD_BYTES)
+  }
+
+  /** Encodes all that varies into the scratch area; false when it is too long, or more than ASCII. */
+  #encodeAscii({ scratch }: Slab, { values, body }: Filling): boolean {
+    let text = this.#hasId ? (values[0] as string) : ''
+    for (let i = 0; i < this.#texts.length; i++) text += textOf(values, this.#texts[i] as number)
+    if (typeof body === 'string') text += body
+    const { length } = text
+    return length <= scratch.length && encoder.encodeInto(text, scratch).written === length
   }
 
   /**
@@ -283,75 +320,32 @@ function endFrame(out: ByteWriter, start: number): void {
   out.uint8(FRAME_END)
 }
 
-function writeId(target: Buffer, at: number, id: string): void {
-  for (let i = 0; i < ID_LENGTH; i++) target[at + i] = id.charCodeAt(i)
-}
-
-function writeLongString(target: Buffer, at: number, text: string): number {
-  const bytes = writeText(target, at + 4, text)
-  patchUint32(target, at, bytes)
-  return at + 4 + bytes
-}
-
-function writeText(target: Buffer, at: number, text: string): number {
-  const { length } = text
-  if (length > LOOP_CHARACTERS) return target.write(text, at)
-  for (let i = 0; i < length; i++) {
-    const code = text.charCodeAt(i)
-    if (code > 0x7f) return target.write(text, at)
-    target[at + i] = code
-  }
-  return length
-}
-
-/** One body frame, or as many as frameMax asks for; an empty body has none. */
-function writeBody(
-  target: Buffer,
-  at: number,
-  channel: number,
-  body: string | Buffer,
-  sizeAt: number,
-  frameMax: number,
-): number {
-  const maxPayload = frameMax - FRAME_OVERHEAD_BYTES
+/**
+ * Puts frames around a body that stands where the first one's payload goes: one frame, or as many as it
+ * needs; none for an empty body.
+ */
+function frameBody({ bytes, view }: Slab, at: number, bodyBytes: number, channel: number, maxPayload: number): number {
+  if (bodyBytes === 0) return at
+  if (bodyBytes <= maxPayload) return frame(view, at, channel, bodyBytes)
   const start = at + FRAME_START_BYTES
-  const bytes = typeof body === 'string' ? writeText(target, start, body) : body.length
-  patchUint32(target, sizeAt, Math.floor(bytes / 2 ** 32))
-  patchUint32(target, sizeAt + 4, bytes >>> 0)
-  if (bytes === 0) return at
-  if (bytes <= maxPayload) {
-    if (typeof body !== 'string') target.set(body, start)
-    return endBodyFrame(target, at, channel, bytes)
+  const frames = Math.ceil(bodyBytes / maxPayload)
+  // From the last to the first, so that no payload is moved over one that has still to move.
+  for (let index = frames - 1; index >= 0; index--) {
+    const from = index * maxPayload
+    const payload = Math.min(maxPayload, bodyBytes - from)
+    const frameAt = at + index * (maxPayload + FRAME_OVERHEAD_BYTES)
+    bytes.copyWithin(frameAt + FRAME_START_BYTES, start + from, start + from + payload)
+    frame(view, frameAt, channel, payload)
   }
-
-  const whole = typeof body === 'string' ? Buffer.from(body) : body
-  let end = at
-  for (let offset = 0; offset < whole.length; offset += maxPayload) {
-    const payload = whole.subarray(offset, offset + maxPayload)
-    target.set(payload, end + FRAME_START_BYTES)
-    end = endBodyFrame(target, end, channel, payload.length)
-  }
-  return end
+  return at + bodyBytes + frames * FRAME_OVERHEAD_BYTES
 }
 
-function endBodyFrame(target: Buffer, at: number, channel: number, bytes: number): number {
-  target[at] = FRAME_BODY
-  patchChannel(target, at, channel)
-  patchUint32(target, at + 3, bytes)
-  target[at + FRAME_START_BYTES + bytes] = FRAME_END
-  return at + FRAME_START_BYTES + bytes + 1
-}
-
-function patchChannel(target: Buffer, frame: number, channel: number): void {
-  target[frame + 1] = channel >>> 8
-  target[frame + 2] = channel
-}
-
-function patchUint32(target: Buffer, at: number, value: number): void {
-  target[at] = value >>> 24
-  target[at + 1] = value >>> 16
-  target[at + 2] = value >>> 8
-  target[at + 3] = value
+function frame(view: DataView, at: number, channel: number, payload: number): number {
+  view.setUint8(at, FRAME_BODY)
+  view.setUint16(at + 1, channel)
+  view.setUint32(at + 3, payload)
+  view.setUint8(at + FRAME_START_BYTES + payload, FRAME_END)
+  return at + payload + FRAME_OVERHEAD_BYTES
 }
 
 function textOf(values: readonly string[], index: number): string {

@@ -1,21 +1,19 @@
-const SLAB_BYTES = 64 * 1024
+import { Slab } from './slab.ts'
 
 /**
  * Where frames are collected before they leave in one write. The memory is used again as soon as the
  * kernel has taken what it held; what is still queued keeps its own.
  */
 export class SendBuffer {
-  #slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
-  #start = 0
-  #end = 0
+  #slab = new Slab()
+  #start = this.#slab.start
+  #end = this.#slab.start
 
-  /** The buffer to write into, with room for `bytes` from {@link end}; nothing when it must be sent first. */
-  reserve(bytes: number): Buffer | undefined {
-    if (this.#end + bytes <= this.#slab.length) return this.#slab
+  /** The slab to write into, with room for `bytes` from {@link end}; nothing when it must be sent first. */
+  reserve(bytes: number): Slab | undefined {
+    if (this.#end + bytes <= this.#slab.bytes.length) return this.#slab
     if (this.#end > this.#start) return undefined
-    this.#slab = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, bytes))
-    this.#start = 0
-    this.#end = 0
+    this.#renew(bytes)
     return this.#slab
   }
 
@@ -32,16 +30,20 @@ export class SendBuffer {
   /** The frames collected since the last call; nothing when there are none. */
   take(): Buffer | undefined {
     if (this.#end === this.#start) return undefined
-    const frames = this.#slab.subarray(this.#start, this.#end)
+    const frames = this.#slab.bytes.subarray(this.#start, this.#end)
     this.#start = this.#end
     return frames
   }
 
   /** The kernel has taken all that was sent: the slab is free again. */
   reuse(): void {
-    this.#start = 0
-    this.#end = 0
     // A slab made for one large message is not kept.
-    if (this.#slab.length > SLAB_BYTES) this.#slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
+    if (this.#slab.isLarge) this.#renew(0)
+    this.#start = this.#end = this.#slab.start
+  }
+
+  #renew(bytes: number): void {
+    this.#slab = new Slab(bytes)
+    this.#start = this.#end = this.#slab.start
   }
 }

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import process from 'node:process'
 import { PooledProducerError } from '../errors.ts'
-import { closestName } from './closest-name.ts'
+import { closestName } from '../closest-name.ts'
 import { printable, type Terminal } from './terminal.ts'
 
 type Command = (argv: readonly string[], terminal: Terminal) => Promise<number>

@@ -21,7 +21,7 @@ export class Deadlines {
       this.#lanes.set(timeoutMs, lane)
     }
     publish.lane = lane
-    publish.deadline = now + timeoutMs
+    publish.deadline = Math.ceil(now) + timeoutMs
     publish.earlier = lane.last
     if (lane.last === undefined) lane.first = publish
     else lane.last.later = publish
@@ -65,8 +65,8 @@ export class Deadlines {
     let next = Number.POSITIVE_INFINITY
     for (const lane of this.#lanes.values()) {
       for (let publish = lane.first; publish !== undefined && publish.deadline <= now; publish = lane.first) {
-        this.remove(publish)
         this.#expire(publish)
+        this.remove(publish)
       }
       if (lane.first === undefined) this.#lanes.delete(lane.timeoutMs)
       else next = Math.min(next, lane.first.deadline)

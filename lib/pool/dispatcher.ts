@@ -165,9 +165,8 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
     this.#deadlines.stop()
   }
 
-  confirmed(publish: PendingPublish, channel: PooledChannel): void {
+  confirmed(publish: PendingPublish, confirmMs: number, channel: PooledChannel): void {
     if (publish.isSettled) return
-    const confirmMs = channel.settledAt - publish.writtenAt
     this.#settle(publish)
     this.#counters.confirms++
     this.#counters.confirmMs.record(confirmMs)
@@ -337,15 +336,13 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
     const waitedMs = Math.round(performance.now() - publish.deadline + (publish.lane?.timeoutMs ?? 0))
     const { code, reason, cause } = this.#host.obstacle()
     const outcome = outcomeOf(publish)
-    const isWritten = publish.place === undefined && publish.writtenAt > 0
-    if (isWritten) {
-      const text = `no confirm in time (written ${publish.attempts} times, last ${Math.round(performance.now() - publish.writtenAt)} ms ago)`
+    // One that is in a line again after a fault was written, but is not on its way.
+    if (publish.place === undefined && publish.attempts > 0) {
+      const text = `no confirm in ${waitedMs} ms (written ${publish.attempts === 1 ? 'once' : `${publish.attempts} times`})`
       this.#fail(publish, new PooledProducerError('ERR_PUBLISH_TIMEOUT', text, { outcome, cause }))
     } else {
-      this.#fail(
-        publish,
-        new PooledProducerError(code, `not sent in ${waitedMs} ms: ${reason}`, { outcome, cause, retryable: true }),
-      )
+      const text = `not ${publish.attempts === 0 ? 'sent' : 'confirmed'} in ${waitedMs} ms: ${reason}`
+      this.#fail(publish, new PooledProducerError(code, text, { outcome, cause, retryable: true }))
     }
   }
 

@@ -21,17 +21,18 @@ export class NackPolicy {
     const { exchange, routingKey } = publish.template.fields
     const route = `${exchange}\n${routingKey}`
     const now = performance.now()
-    const isFresh = publish.nacks > 0 && channel.openedAt > publish.firstNackAt
     if ((this.#refusing.get(route) ?? 0) > now) return undefined
-    if (isFresh && publish.nacks >= PAUSES_MS.length) {
+    publish.nacked ??= { count: 0, firstAt: now }
+    const { nacked } = publish
+    const isFresh = channel.openedAt > nacked.firstAt
+    if (isFresh && nacked.count >= PAUSES_MS.length) {
       if (this.#refusing.size >= MOST_ROUTES) this.#refusing.clear()
       this.#refusing.set(route, now + POLICY_LASTS_MS)
       return undefined
     }
     channel.retire('it nacked a message')
-    if (publish.nacks === 0) publish.firstNackAt = now
-    const pauseMs = PAUSES_MS[Math.min(publish.nacks, PAUSES_MS.length - 1)]
-    publish.nacks++
+    const pauseMs = PAUSES_MS[Math.min(nacked.count, PAUSES_MS.length - 1)]
+    nacked.count++
     return pauseMs
   }
 }

@@ -13,6 +13,12 @@ export interface Receipt {
   readonly confirmMs: number
 }
 
+/** How many channels have nacked a message, and when the first did. */
+export interface NackRecord {
+  count: number
+  readonly firstAt: number
+}
+
 /** Publishes with the same time limit, in the order of their acceptance. */
 export interface DeadlineLane {
   readonly timeoutMs: number
@@ -48,12 +54,11 @@ export class PendingPublish implements Outgoing {
   readonly reject: Reject
   /** What the promise resolves with; undefined: a {@link Receipt}. */
   readonly result: unknown
-  writtenAt = 0
   returned: ReturnedReply | undefined = undefined
+  /** How many times it was written. */
   attempts = 0
-  /** How many brokers' channels have nacked it, and when the first did. */
-  nacks = 0
-  firstNackAt = 0
+  /** The nacks that it got; undefined: none. */
+  nacked: NackRecord | undefined = undefined
   isSettled = false
   /** Where it waits to be written; undefined: it was written, or is settled. */
   place: WaitingPlace | undefined = undefined
@@ -61,6 +66,7 @@ export class PendingPublish implements Outgoing {
   unlisten: (() => void) | undefined = undefined
   // The lane of its deadline, a list through the publishes themselves.
   lane: DeadlineLane | undefined = undefined
+  /** Whole milliseconds of `performance.now()`: a fraction would be an object of its own. */
   deadline = 0
   earlier: PendingPublish | undefined = undefined
   later: PendingPublish | undefined = undefined
