@@ -76,6 +76,7 @@ export class ConfirmChannel<M extends Outgoing> {
   #wasFull = false
   #closeError: CloseReason | undefined
   #listeners: (() => void)[] = []
+  #closing: Promise<void> | undefined
   #confirmTimer: NodeJS.Timeout | undefined
 
   constructor(id: number, raw: RawChannel, connection: Connection, owner: ChannelOwner<M>, settings: ChannelSettings) {
@@ -202,7 +203,12 @@ export class ConfirmChannel<M extends Outgoing> {
   }
 
   /** Nothing can be known of the messages in flight any more: they are handed back at once. */
-  async #close(): Promise<void> {
+  #close(): Promise<void> {
+    this.#closing ??= this.#closeOnce()
+    return this.#closing
+  }
+
+  async #closeOnce(): Promise<void> {
     const closing = this.#raw.close()
     this.#orphan(new PooledProducerError('ERR_CHANNEL_CLOSED', `the channel was closed: ${this.closeReason}`, RETRY))
     try {

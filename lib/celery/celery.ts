@@ -1,6 +1,6 @@
-import { PooledProducerError, quiet } from '../errors.ts'
+import { PooledProducerError } from '../errors.ts'
 import { describe, type PoolOptions } from '../options.ts'
-import type { PublishOptions } from '../pool/dispatcher.ts'
+import type { Producer } from '../pool/producer.ts'
 import { ProducerPool } from '../pool/producer-pool.ts'
 import { AsyncResult } from './async-result.ts'
 import { destinationOf } from './destination.ts'
@@ -150,27 +150,12 @@ export class Celery implements AsyncDisposable {
     const id = messages.nextId()
     try {
       const prepared = messages.prepare(id, args, kwargs)
-      const { declaration, publishOptions } = messages
-      const publisher = (messages.options.producer ?? this.pool) as unknown as Pick<ProducerPool, 'send'>
-      const result = new AsyncResult(id)
-      if (declaration === undefined || declaration.isDeclared) {
-        return publisher.send(prepared, result, publishOptions) as Promise<AsyncResult>
-      }
-      const sending = this.#declare(declaration, publishOptions).then((leftMs) => {
-        return publisher.send(prepared, result, { ...publishOptions, timeoutMs: leftMs })
-      })
-      return quiet(sending) as Promise<AsyncResult>
+      const publisher = (messages.options.producer as Producer | undefined) ?? this.pool
+      const { publishOptions, declaration } = messages
+      return publisher.send(prepared, new AsyncResult(id), publishOptions, declaration) as Promise<AsyncResult>
     } catch (error) {
       return this.pool.refuse(error as PooledProducerError, messages.name, id)
     }
-  }
-
-  /** Resolves with the milliseconds that are left for the publish. */
-  async #declare(declaration: QueueDeclaration, options: PublishOptions | undefined): Promise<number> {
-    const { timeoutMs = this.pool.options.publishTimeoutMs, signal } = options ?? {}
-    const startedAt = performance.now()
-    await this.pool.declare(declaration, timeoutMs, signal)
-    return Math.max(1, Math.ceil(timeoutMs - (performance.now() - startedAt)))
   }
 
   /** What is wrong with a call rejects it, and is logged and counted like a publish that failed. */

@@ -110,14 +110,15 @@ export function abortSignal(name: string, value: unknown): AbortSignal {
   return value as AbortSignal
 }
 
-/** A lease, or what publishes as one does. */
+/** A lease: what `pool.acquire()` gives. */
 export interface MessagePublisher {
   publish(message: never, options?: never): Promise<unknown>
+  send(...prepared: never): Promise<unknown>
 }
 
 export function publisher(name: string, value: unknown): MessagePublisher {
-  if (typeof (value as MessagePublisher | null)?.publish !== 'function') {
-    throw invalid(name, 'a producer, with a publish method', value)
+  if (typeof (value as MessagePublisher | null)?.send !== 'function') {
+    throw invalid(name, 'a producer that pool.acquire() gave', value)
   }
   return value as MessagePublisher
 }

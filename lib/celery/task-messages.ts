@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { ID_SLOT, PublishTemplate, type Slot, textSlot } from '../amqp/publish-template.ts'
-import type { PublishOptions } from '../pool/dispatcher.ts'
-import type { Prepared } from '../pool/producer.ts'
+import type { Prepared, PublishOptions } from '../pool/dispatcher.ts'
 import { encodeArguments } from './arguments.ts'
 import type { Destination } from './destination.ts'
 import { ORIGIN, type TaskTimes, taskPropertiesV2, taskTimes } from './message-v2.ts'

@@ -1,6 +1,6 @@
+import { closestName } from '../closest-name.ts'
 import { PooledProducerError } from '../errors.ts'
 import { describe } from '../options.ts'
-import { closestName } from '../closest-name.ts'
 import { isPlainObject } from './json-value.ts'
 import {
   abortSignal,

@@ -1,16 +1,24 @@
 import { readFile } from 'node:fs/promises'
 import process from 'node:process'
-import { PooledProducerError } from '../errors.ts'
 import { closestName } from '../closest-name.ts'
+import { PooledProducerError } from '../errors.ts'
 import { printable, type Terminal } from './terminal.ts'
 
 type Command = (argv: readonly string[], terminal: Terminal) => Promise<number>
 
 // Loaded when called: a command must not wait for the code of another, nor fail with it.
 const COMMANDS: Readonly<Record<string, { readonly about: string; load(): Promise<Command> }>> = {
+  demo: {
+    about: 'five ways of sending Celery tasks, side by side on a broker that it gets by itself',
+    load: async () => (await import('./demo-command.ts')).demoCommand,
+  },
   report: {
     about: 'how often channels were reused, from the log of a server',
     load: async () => (await import('./report-command.ts')).reportCommand,
+  },
+  broker: {
+    about: 'starts a broker to try things with',
+    load: async () => (await import('./broker-command.ts')).brokerCommand,
   },
 }
 

@@ -5,7 +5,7 @@ import { styleText } from 'node:util'
 export interface Terminal {
   readonly stdin: Readable & { readonly isTTY?: boolean }
   readonly stdout: Writable & { readonly isTTY?: boolean; hasColors?(): boolean }
-  readonly stderr: Writable
+  readonly stderr: Writable & { readonly isTTY?: boolean }
 }
 
 // Control and invisible formatting characters: a terminal would obey them, or show a line other than it is.

@@ -98,8 +98,10 @@ export class ChannelPool {
     })
   }
 
-  /** Clears dead channels out, so that they take no place: generic-pool does not see them die. */
-  sweep(): void {
+  /** Takes a channel that has died out of the pool, where generic-pool does not see it die. */
+  drop(channel: PooledChannel): void {
+    if (this.#leased.delete(channel)) settle(this.#pool.destroy(channel))
+    // The idle ones can only be reached by lending them.
     for (let count = this.#pool.available; count > 0 && !this.#isClosed; count--) {
       settle(
         this.#pool.acquire().then((channel) => {

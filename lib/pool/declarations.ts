@@ -65,17 +65,17 @@ export class Declarations {
   }
 
   async #declare(declaration: Declaration, onChannel: OnChannel): Promise<void> {
-    while (!declaration.isDeclared) {
-      await onChannel(async (channel) => {
-        try {
-          await this.#run(declaration, channel.raw)
-          declaration.isDeclared = true
-          this.#known.set(declaration.name, declaration)
-        } catch {
-          // The channel died under it; the next one is asked as soon as there is one.
-          channel.retire('a declaration was not answered')
-        }
-      })
+    while (!declaration.isDeclared) await onChannel((channel) => this.declareOn(declaration, channel))
+  }
+
+  /** Declares on this channel; should it die under it, nothing is declared. Never rejects. */
+  async declareOn(declaration: Declaration, channel: DeclaringChannel): Promise<void> {
+    try {
+      await this.#run(declaration, channel.raw)
+      declaration.isDeclared = true
+      this.#known.set(declaration.name, declaration)
+    } catch {
+      channel.retire('a declaration was not answered')
     }
   }
 

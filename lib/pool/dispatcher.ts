@@ -6,10 +6,19 @@ import type { PooledChannel } from './channel-factory.ts'
 import type { ChannelPool } from './channel-pool.ts'
 import type { Obstacle } from './connection-set.ts'
 import { Deadlines } from './deadlines.ts'
+import type { Declaration } from './declarations.ts'
 import { NackPolicy } from './nack-policy.ts'
+import { Parking } from './parking.ts'
 import { PendingPublish } from './pending-publish.ts'
 import { PublishQueue } from './publish-queue.ts'
 import type { Counters } from './stats.ts'
+
+/** A message that is known to be right, ready for the queue. */
+export interface Prepared {
+  readonly template: PublishTemplate
+  readonly values: readonly string[]
+  readonly body: string | Buffer
+}
 
 /** What bounds one publish. */
 export interface PublishOptions {
@@ -35,6 +44,8 @@ export interface DispatcherHost {
   /** The lease that a channel is in, woken when the channel has room again. */
   relieved(channel: PooledChannel): void
   closed(channel: PooledChannel): void
+  /** Resolves once the broker has it; never rejects, and waits for ever if need be. */
+  declare(declaration: Declaration): Promise<void>
   /** A queue that the pool declared is gone; false when the pool did not declare it. */
   forgetQueue(queue: string): boolean
 }
@@ -57,6 +68,10 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
   /** Messages of which one, nobody knows which, makes the broker close a channel. */
   readonly #suspects = new PublishQueue()
   readonly #deadlines: Deadlines = new Deadlines((publish) => this.#expire(publish))
+  readonly #parking: Parking = new Parking(
+    (declaration) => this.#host.declare(declaration),
+    (publishes) => this.adopt(publishes),
+  )
   readonly #nacks = new NackPolicy()
   #idleListeners: (() => void)[] = []
   #turn = 0
@@ -82,7 +97,7 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
 
   /** Publishes that wait to be written. */
   get waiting(): number {
-    return this.#queue.length + this.#suspects.length
+    return this.#queue.length + this.#suspects.length + this.#parking.length
   }
 
   /** All publishes that have no outcome yet. */
@@ -93,17 +108,17 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
   /**
    * Accepts a publish, or rejects it at once. The promise never ends the process, awaited or not.
    *
+   * @param declaration what the broker must have first.
    * @param enqueue puts it into a line of the caller's; by default into the dispatcher's own.
    */
   submit(
-    template: PublishTemplate,
-    values: readonly string[],
-    body: string | Buffer,
+    prepared: Prepared,
     result: unknown,
     options: PublishOptions | undefined,
+    declaration: Declaration | undefined,
     enqueue?: (publish: PendingPublish) => void,
   ): Promise<unknown> {
-    const publish = new PendingPublish(template, values, body, result)
+    const publish = new PendingPublish(prepared.template, prepared.values, prepared.body, result)
     const counters = this.#counters
     counters.publishes++
     const now = this.#isScheduled ? this.#turn : this.#beginTurn()
@@ -116,11 +131,13 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
     }
     this.#deadlines.add(publish, options?.timeoutMs ?? this.#settings.publishTimeoutMs, now)
     if (options?.signal !== undefined) this.#listen(publish, options.signal)
-    if (enqueue === undefined) {
+    if (enqueue !== undefined) {
+      enqueue(publish)
+    } else if (declaration !== undefined && !declaration.isDeclared) {
+      this.#parking.hold(publish, declaration)
+    } else {
       this.#queue.push(publish)
       this.wake()
-    } else {
-      enqueue(publish)
     }
     return publish.promise
   }
@@ -129,6 +146,11 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
   adopt(publishes: readonly PendingPublish[]): void {
     this.#queue.pushFront(publishes.filter((publish) => !publish.isSettled))
     this.wake()
+  }
+
+  /** Takes publishes whose queue could not be declared where they were. */
+  park(publishes: readonly PendingPublish[], declaration: Declaration): void {
+    for (const publish of publishes) this.#parking.hold(publish, declaration)
   }
 
   /** Something has changed that may let waiting publishes go. */

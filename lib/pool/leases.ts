@@ -3,6 +3,7 @@ import type { EventLog } from '../observe/log.ts'
 import { checkCallOptions } from '../options.ts'
 import type { PooledChannel } from './channel-factory.ts'
 import type { ChannelPool } from './channel-pool.ts'
+import type { Declarations } from './declarations.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import { Producer } from './producer.ts'
 import type { Counters, PoolStats } from './stats.ts'
@@ -23,6 +24,12 @@ export interface LeaseSettings {
   readonly leaseWarnMs: number
 }
 
+/** Where callers wait for what they are called with. */
+interface Line<T> {
+  wait(listener: (value: T) => void): unknown
+  leave(listener: (value: T) => void): unknown
+}
+
 /** What leases ask of their pool. */
 export interface LeaseHost {
   /** Why no channel can be had now, and waiting is no use. */
@@ -36,6 +43,7 @@ export interface LeaseHost {
 export class Leases {
   readonly #channels: ChannelPool
   readonly #dispatcher: Dispatcher
+  readonly #declarations: Declarations
   readonly #host: LeaseHost
   readonly #settings: LeaseSettings
   readonly #counters: Counters
@@ -43,10 +51,12 @@ export class Leases {
   readonly #held = new Map<PooledChannel, Producer>()
   readonly #warnings = new Map<Producer, NodeJS.Timeout>()
   readonly #waiting = new Set<(error: PooledProducerError) => void>()
+  readonly #openListeners = new Set<() => void>()
 
   constructor(
     channels: ChannelPool,
     dispatcher: Dispatcher,
+    declarations: Declarations,
     host: LeaseHost,
     settings: LeaseSettings,
     counters: Counters,
@@ -54,6 +64,7 @@ export class Leases {
   ) {
     this.#channels = channels
     this.#dispatcher = dispatcher
+    this.#declarations = declarations
     this.#host = host
     this.#settings = settings
     this.#counters = counters
@@ -68,22 +79,34 @@ export class Leases {
   async acquire(options: AcquireOptions): Promise<Producer> {
     checkCallOptions(options)
     const { timeoutMs = this.#settings.acquireTimeoutMs, signal, block = true } = options
+    this.#refuse(signal)
     if (!block && this.#channels.idle === 0) throw this.#exhausted('no channel is free, and block is false')
-    const askedAt = performance.now()
-    const channel = await this.channel(timeoutMs, signal)
-    return this.#lease(channel, performance.now() - askedAt)
-  }
-
-  /** A channel that must be given back, without a lease around it. */
-  async channel(timeoutMs: number, signal: AbortSignal | undefined): Promise<PooledChannel> {
-    const refusal = this.#host.refusal()
-    if (refusal !== undefined) throw refusal
-    if (signal?.aborted) throw aborted(signal)
     const { maxWaiting } = this.#settings
     if (this.#waiting.size + this.#dispatcher.waiting >= maxWaiting && this.#channels.idle === 0) {
       throw this.#exhausted(`maxWaiting (${maxWaiting}) is reached`)
     }
-    return await this.#wait(timeoutMs, signal)
+    const askedAt = performance.now()
+    const channel = await this.#wait(timeoutMs, signal, this.#channels)
+    return this.#lease(channel, performance.now() - askedAt)
+  }
+
+  /** Resolves once a channel is open, in whose hands it may be. */
+  async opened(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+    this.#refuse(signal)
+    if (this.#host.stats().channels > 0) return
+    const opened = this.#wait<void>(timeoutMs, signal, {
+      wait: (listener) => this.#openListeners.add(listener),
+      leave: (listener) => this.#openListeners.delete(listener),
+    })
+    // With no channel kept open by itself, somebody must ask for one.
+    this.#channels.grow()
+    await opened
+  }
+
+  /** There is a new channel. */
+  channelOpened(): void {
+    for (const listener of this.#openListeners) listener()
+    this.#openListeners.clear()
   }
 
   /** @throws {PooledProducerError} ERR_NOT_LEASED */
@@ -125,34 +148,42 @@ export class Leases {
     this.#warnings.clear()
   }
 
-  #wait(timeoutMs: number, signal: AbortSignal | undefined): Promise<PooledChannel> {
+  #refuse(signal: AbortSignal | undefined): void {
+    const refusal = this.#host.refusal()
+    if (refusal !== undefined) throw refusal
+    if (signal?.aborted) throw aborted(signal)
+  }
+
+  #wait<T>(timeoutMs: number, signal: AbortSignal | undefined, line: Line<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const leave = () => {
         clearTimeout(timer)
         signal?.removeEventListener('abort', abort)
         this.#waiting.delete(fail)
       }
-      const got = (channel: PooledChannel) => {
+      const got = (value: T) => {
         leave()
-        resolve(channel)
+        resolve(value)
       }
       const fail = (error: PooledProducerError) => {
         leave()
-        this.#channels.leave(got)
+        line.leave(got)
         reject(error)
       }
       const abort = () => fail(aborted(signal))
       const timer = setTimeout(() => fail(this.#timedOut(timeoutMs)), timeoutMs)
       signal?.addEventListener('abort', abort, { once: true })
       this.#waiting.add(fail)
-      this.#channels.wait(got)
+      line.wait(got)
     })
   }
 
   #lease(channel: PooledChannel, waitMs: number): Producer {
     const reused = channel.leases++ > 0
     const lease = this.#counters.countLease(this.#channels.leased, waitMs)
-    const producer = new Producer(lease, channel, this.#dispatcher, (released) => this.release(released))
+    const producer = new Producer(lease, channel, this.#dispatcher, this.#declarations, (released) =>
+      this.release(released),
+    )
     this.#held.set(channel, producer)
     if (this.#log.isDebug) this.#log.write('channel.acquire', { channel: channel.id, lease, reused, waitMs })
     return producer

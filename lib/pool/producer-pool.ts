@@ -7,11 +7,11 @@ import { ChannelFactory, type PooledChannel } from './channel-factory.ts'
 import { ChannelPool } from './channel-pool.ts'
 import { ConnectionSet, type Obstacle, repeated } from './connection-set.ts'
 import { type Declaration, Declarations } from './declarations.ts'
-import { Dispatcher, outcomeOf, type PublishOptions } from './dispatcher.ts'
+import { Dispatcher, outcomeOf, type Prepared, type PublishOptions } from './dispatcher.ts'
 import { EventHub, type PoolEvents } from './event-hub.ts'
 import { type AcquireOptions, Leases } from './leases.ts'
 import type { Receipt } from './pending-publish.ts'
-import { type Prepared, type Producer, prepare, rejecting } from './producer.ts'
+import { type Producer, prepare, rejecting } from './producer.ts'
 import { Counters, figuresOf, type PoolState, type PoolStats } from './stats.ts'
 
 /** What became of the publishes that were open when `close` was called. */
@@ -57,6 +57,7 @@ export class ProducerPool implements AsyncDisposable {
         obstacle: () => this.#obstacle(),
         relieved: (channel) => this.#leases.wake(channel),
         closed: (channel) => this.#channelClosed(channel),
+        declare: (declaration) => this.#declare(declaration),
         forgetQueue: (queue) => this.#declarations.forgetQueue(queue),
       },
       this.options,
@@ -74,6 +75,7 @@ export class ProducerPool implements AsyncDisposable {
     this.#leases = new Leases(
       this.#channels,
       this.#dispatcher,
+      this.#declarations,
       {
         refusal: () => this.#refusal(),
         lastError: () => this.#connections.lastError ?? this.#factory.lastError,
@@ -133,10 +135,12 @@ export class ProducerPool implements AsyncDisposable {
 
   /** Runs a function with a leased producer, and releases it whatever comes of it. */
   use<T>(run: (producer: Producer) => Promise<T> | T, options: AcquireOptions = {}): Promise<T> {
-    const running = this.#use(run, options)
-    // Only what the pool itself could not do may go unawaited; a fault of the caller's own is the caller's.
-    running.catch((error) => {
-      if (!(error instanceof PooledProducerError)) throw error
+    const running: Promise<T> = new Promise((resolve, reject) => {
+      this.#use(run, options).then(resolve, (error) => {
+        // A fault of the pool's may go unawaited, as with publish; a fault of the caller's own is the caller's.
+        if (error instanceof PooledProducerError) quiet(running)
+        reject(error)
+      })
     })
     return running
   }
@@ -157,34 +161,13 @@ export class ProducerPool implements AsyncDisposable {
   }
 
   /** @internal Publishes what was checked already; resolves with `result`, or with a receipt. */
-  send({ template, values, body }: Prepared, result: unknown, options?: PublishOptions): Promise<unknown> {
-    return this.#dispatcher.submit(template, values, body, result, options)
+  send(prepared: Prepared, result: unknown, options?: PublishOptions, declaration?: Declaration): Promise<unknown> {
+    return this.#dispatcher.submit(prepared, result, options, declaration)
   }
 
   /** @internal Rejects what is wrong before it is a publish; logged and counted as one that failed. */
   refuse(error: PooledProducerError, task?: string, taskId?: string): Promise<never> {
     return this.#dispatcher.refuse(error, task, taskId)
-  }
-
-  /**
-   * @internal Has the broker declare something, once; it is declared again on every connection opened later.
-   *
-   * @throws {PooledProducerError} rejects when that takes longer than `timeoutMs`, or is aborted.
-   */
-  declare(declaration: Declaration, timeoutMs: number, signal?: AbortSignal): Promise<void> {
-    const refusal = this.#refusal()
-    if (refusal !== undefined) return quiet(Promise.reject(refusal))
-    const declaring = this.#declarations.once(declaration, async (run) => {
-      const channel = await this.#channels.take()
-      await run(channel)
-      this.#leases.giveBack(channel)
-    })
-    const tooLate = () => {
-      const { code, reason, cause } = this.#obstacle()
-      const text = `${declaration.name} was not declared in ${timeoutMs} ms: ${reason}`
-      return new PooledProducerError(code, text, { outcome: 'not-sent', cause })
-    }
-    return quiet(withTimeLimit(declaring, timeoutMs, tooLate, undefined, signal))
   }
 
   /** Numbers of now and since the pool was made. */
@@ -247,12 +230,20 @@ export class ProducerPool implements AsyncDisposable {
     checkCallOptions(options)
     const { timeoutMs = this.options.acquireTimeoutMs, signal } = options
     try {
-      this.#leases.giveBack(await this.#leases.channel(timeoutMs, signal))
+      await this.#leases.opened(timeoutMs, signal)
     } catch (error) {
       if ((error as PooledProducerError).code !== 'ERR_ACQUIRE_TIMEOUT') throw error
       const { message, cause } = error as PooledProducerError
       throw new PooledProducerError('ERR_BROKER_UNAVAILABLE', message, { cause, stats: this.stats() })
     }
+  }
+
+  #declare(declaration: Declaration): Promise<void> {
+    return this.#declarations.once(declaration, async (run) => {
+      const channel = await this.#channels.take()
+      await run(channel)
+      this.#leases.giveBack(channel)
+    })
   }
 
   async #close(timeoutMs: number): Promise<CloseReport> {
@@ -285,6 +276,7 @@ export class ProducerPool implements AsyncDisposable {
   #channelOpened(channel: PooledChannel, openMs: number): void {
     this.#counters.channelsOpened++
     this.#log.write('channel.open', { channel: channel.id, connection: channel.connection.id, openMs })
+    this.#leases.channelOpened()
     this.#dispatcher.wake()
   }
 
@@ -295,7 +287,7 @@ export class ProducerPool implements AsyncDisposable {
     const lifetimeMs = performance.now() - openedAt
     this.#log.write('channel.close', { channel: id, connection: connection.id, publishes, leases, lifetimeMs, reason })
     this.#leases.wake(channel)
-    this.#channels.sweep()
+    this.#channels.drop(channel)
     this.#dispatcher.wake()
   }
 

@@ -3,16 +3,11 @@ import { PublishTemplate } from '../amqp/publish-template.ts'
 import { PooledProducerError, quiet } from '../errors.ts'
 import { checkCallOptions } from '../options.ts'
 import type { PooledChannel } from './channel-factory.ts'
-import type { Dispatcher, PublishOptions } from './dispatcher.ts'
-import type { Receipt } from './pending-publish.ts'
+import type { Declaration, Declarations } from './declarations.ts'
+import type { Dispatcher, Prepared, PublishOptions } from './dispatcher.ts'
+import { Parking } from './parking.ts'
+import type { PendingPublish, Receipt } from './pending-publish.ts'
 import { PublishQueue } from './publish-queue.ts'
-
-/** A message that is known to be right, ready for the queue. */
-export interface Prepared {
-  readonly template: PublishTemplate
-  readonly values: readonly string[]
-  readonly body: string | Buffer
-}
 
 /**
  * A lease of one channel. Messages go out in the order of publishing; the channel is nobody else's until
@@ -27,16 +22,28 @@ export class Producer implements AsyncDisposable {
   readonly #dispatcher: Dispatcher
   readonly #release: (producer: Producer) => void
   readonly #line = new PublishQueue()
+  readonly #parking: Parking
   readonly #publishesBefore: number
   #isScheduled = false
   #isReleased = false
 
-  constructor(lease: number, channel: PooledChannel, dispatcher: Dispatcher, release: (producer: Producer) => void) {
+  constructor(
+    lease: number,
+    channel: PooledChannel,
+    dispatcher: Dispatcher,
+    declarations: Declarations,
+    release: (producer: Producer) => void,
+  ) {
     this.lease = lease
     this.#channel = channel
     this.#dispatcher = dispatcher
     this.#release = release
     this.#publishesBefore = channel.publishes
+    // On its own channel: the pool may have no other.
+    this.#parking = new Parking(
+      (declaration) => declarations.declareOn(declaration, channel),
+      (publishes, declaration) => this.#takeBack(publishes, declaration),
+    )
   }
 
   get isReleased(): boolean {
@@ -64,7 +71,7 @@ export class Producer implements AsyncDisposable {
   }
 
   /** @internal Publishes what was checked already; resolves with `result`, or with a receipt. */
-  send({ template, values, body }: Prepared, result: unknown, options?: PublishOptions): Promise<unknown> {
+  send(prepared: Prepared, result: unknown, options?: PublishOptions, declaration?: Declaration): Promise<unknown> {
     if (this.#isReleased) {
       throw new PooledProducerError(
         'ERR_PRODUCER_RELEASED',
@@ -74,9 +81,10 @@ export class Producer implements AsyncDisposable {
         },
       )
     }
-    if (!this.#channel.isUsable) return this.#dispatcher.submit(template, values, body, result, options)
-    return this.#dispatcher.submit(template, values, body, result, options, (publish) => {
-      this.#line.push(publish)
+    if (!this.#channel.isUsable) return this.#dispatcher.submit(prepared, result, options, declaration)
+    return this.#dispatcher.submit(prepared, result, options, undefined, (publish) => {
+      if (declaration !== undefined && !declaration.isDeclared) this.#parking.hold(publish, declaration)
+      else this.#line.push(publish)
       this.wake()
     })
   }
@@ -119,15 +127,21 @@ export class Producer implements AsyncDisposable {
     return this.#channel
   }
 
+  /** Their queue is declared, or the channel is gone, and another declares it. */
+  #takeBack(publishes: PendingPublish[], declaration: Declaration): void {
+    if (!declaration.isDeclared) return this.#dispatcher.park(publishes, declaration)
+    if (this.#isReleased || !this.#channel.isUsable) return this.#dispatcher.adopt(publishes)
+    this.#line.pushFront(publishes)
+    this.wake()
+  }
+
   #write(): void {
     if (this.#channel.isUsable) this.#dispatcher.fill(this.#channel, this.#line)
     if (!this.#channel.isUsable) this.#handOver()
   }
 
   #handOver(): void {
-    const rest = []
-    for (let publish = this.#line.shift(); publish !== undefined; publish = this.#line.shift()) rest.push(publish)
-    this.#dispatcher.adopt(rest)
+    this.#dispatcher.adopt(this.#line.takeAll())
   }
 }
 

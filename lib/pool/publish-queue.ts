@@ -44,6 +44,13 @@ export class PublishQueue {
     return undefined
   }
 
+  /** All that are not settled, in their order. */
+  takeAll(): PendingPublish[] {
+    const publishes: PendingPublish[] = []
+    for (let publish = this.shift(); publish !== undefined; publish = this.shift()) publishes.push(publish)
+    return publishes
+  }
+
   /** Tells that a publish of this queue was settled where it stood. */
   noteSettled(): void {
     this.#settled++

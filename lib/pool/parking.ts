@@ -1,0 +1,40 @@
+import type { Declaration } from './declarations.ts'
+import type { PendingPublish } from './pending-publish.ts'
+import { PublishQueue } from './publish-queue.ts'
+
+type Deliver = (publishes: PendingPublish[], declaration: Declaration) => void
+
+/** Publishes whose queue has still to be declared: they are accepted, and go on once it is. */
+export class Parking {
+  readonly #queues = new Map<Declaration, PublishQueue>()
+  readonly #declare: (declaration: Declaration) => Promise<void>
+  readonly #deliver: Deliver
+
+  constructor(declare: (declaration: Declaration) => Promise<void>, deliver: Deliver) {
+    this.#declare = declare
+    this.#deliver = deliver
+  }
+
+  /** How many publishes are here. */
+  get length(): number {
+    let length = 0
+    for (const queue of this.#queues.values()) length += queue.length
+    return length
+  }
+
+  hold(publish: PendingPublish, declaration: Declaration): void {
+    let queue = this.#queues.get(declaration)
+    if (queue === undefined) {
+      queue = new PublishQueue()
+      this.#queues.set(declaration, queue)
+      void this.#release(declaration, queue)
+    }
+    queue.push(publish)
+  }
+
+  async #release(declaration: Declaration, queue: PublishQueue): Promise<void> {
+    await this.#declare(declaration)
+    this.#queues.delete(declaration)
+    this.#deliver(queue.takeAll(), declaration)
+  }
+}
