@@ -104,7 +104,9 @@ async function sendAll(name: WayName, way: OpenWay, { tasks, progress, signal }:
   const timeLimitMs = tasks === undefined ? DEFAULT_TIME_LIMIT_MS : Number.POSITIVE_INFINITY
   const most = tasks ?? DEFAULT_TASKS
   const window = new TaskWindow({ tasks: most, timeLimitMs, width: WINDOW, signal })
-  progress.begin(() => `${name}: ${count(window.done)} of ${tasks === undefined ? 'at most ' : ''}${count(most)} tasks`)
+  progress.begin(
+    () => `${name}: ${count(window.done)} of ${tasks === undefined ? 'at most ' : ''}${count(most)} tasks sent`,
+  )
   try {
     await way.ready?.()
     return await window.run((index) => way.send(index))

@@ -64,14 +64,11 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
   readonly #settings: DispatcherSettings
   readonly #counters: Counters
   readonly #log: EventLog
-  readonly #queue = new PublishQueue()
+  readonly #queue: PublishQueue
   /** Messages of which one, nobody knows which, makes the broker close a channel. */
-  readonly #suspects = new PublishQueue()
+  readonly #suspects: PublishQueue
   readonly #deadlines: Deadlines = new Deadlines((publish) => this.#expire(publish))
-  readonly #parking: Parking = new Parking(
-    (declaration) => this.#host.declare(declaration),
-    (publishes) => this.adopt(publishes),
-  )
+  readonly #parking: Parking
   readonly #nacks = new NackPolicy()
   #idleListeners: (() => void)[] = []
   #turn = 0
@@ -93,11 +90,23 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
     this.#settings = settings
     this.#counters = counters
     this.#log = log
+    this.#queue = this.newQueue()
+    this.#suspects = this.newQueue()
+    this.#parking = new Parking(
+      (declaration) => this.#host.declare(declaration),
+      (publishes) => this.adopt(publishes),
+      () => this.newQueue(),
+    )
+  }
+
+  /** A line of publishes that counts with the others. */
+  newQueue(): PublishQueue {
+    return new PublishQueue(this.#counters)
   }
 
   /** Publishes that wait to be written. */
   get waiting(): number {
-    return this.#queue.length + this.#suspects.length + this.#parking.length
+    return this.#counters.waiting
   }
 
   /** All publishes that have no outcome yet. */
@@ -265,32 +274,35 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
     this.#isDebug = this.#log.isDebug
     const channels = this.#channels()
     const held: PooledChannel[] = []
-    const startedAt = performance.now()
     do {
       // To wait with a channel in hand would keep others from it.
       if (held.length > 0 && channels.idle === 0) break
       const askedAt = performance.now()
       const channel = await channels.take()
       held.push(channel)
-      this.#leased(channel, performance.now() - askedAt)
+      const lease = this.#leased(channel, performance.now() - askedAt)
+      const before = channel.publishes
       this.fill(channel, this.#queue)
+      if (this.#isDebug) this.#logRelease(channel, lease, askedAt, before)
     } while (this.#queue.length > 0)
     const isEveryWindowFull = this.#queue.length > 0 && held.every((channel) => channel.isFull)
     this.#isPumping = false
     // Asked while all are held, so that it is a new one that comes.
     if (isEveryWindowFull && channels.canGrow) channels.grow()
-    for (const channel of held) {
-      if (this.#isDebug)
-        this.#log.write('channel.release', { channel: channel.id, heldMs: performance.now() - startedAt })
-      channels.give(channel)
-    }
+    for (const channel of held) channels.give(channel)
     if (this.#isWoken) this.wake()
   }
 
-  #leased(channel: PooledChannel, waitMs: number): void {
+  #leased(channel: PooledChannel, waitMs: number): number {
     const reused = channel.leases++ > 0
     const lease = this.#counters.countLease(this.#channels().leased, waitMs)
     if (this.#isDebug) this.#log.write('channel.acquire', { channel: channel.id, lease, reused, waitMs })
+    return lease
+  }
+
+  #logRelease(channel: PooledChannel, lease: number, since: number, publishesBefore: number): void {
+    const publishes = channel.publishes - publishesBefore
+    this.#log.write('channel.release', { channel: channel.id, lease, heldMs: performance.now() - since, publishes })
   }
 
   /** Sends the suspects one by one, each alone on a channel: the one that the broker refuses is the guilty one. */

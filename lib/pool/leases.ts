@@ -77,7 +77,7 @@ export class Leases {
   }
 
   async acquire(options: AcquireOptions): Promise<Producer> {
-    checkCallOptions(options)
+    checkCallOptions(options, ['timeoutMs', 'signal', 'block'])
     const { timeoutMs = this.#settings.acquireTimeoutMs, signal, block = true } = options
     this.#refuse(signal)
     if (!block && this.#channels.idle === 0) throw this.#exhausted('no channel is free, and block is false')

@@ -1,6 +1,6 @@
 import type { Declaration } from './declarations.ts'
 import type { PendingPublish } from './pending-publish.ts'
-import { PublishQueue } from './publish-queue.ts'
+import type { PublishQueue } from './publish-queue.ts'
 
 type Deliver = (publishes: PendingPublish[], declaration: Declaration) => void
 
@@ -9,23 +9,18 @@ export class Parking {
   readonly #queues = new Map<Declaration, PublishQueue>()
   readonly #declare: (declaration: Declaration) => Promise<void>
   readonly #deliver: Deliver
+  readonly #newQueue: () => PublishQueue
 
-  constructor(declare: (declaration: Declaration) => Promise<void>, deliver: Deliver) {
+  constructor(declare: (declaration: Declaration) => Promise<void>, deliver: Deliver, newQueue: () => PublishQueue) {
     this.#declare = declare
     this.#deliver = deliver
-  }
-
-  /** How many publishes are here. */
-  get length(): number {
-    let length = 0
-    for (const queue of this.#queues.values()) length += queue.length
-    return length
+    this.#newQueue = newQueue
   }
 
   hold(publish: PendingPublish, declaration: Declaration): void {
     let queue = this.#queues.get(declaration)
     if (queue === undefined) {
-      queue = new PublishQueue()
+      queue = this.#newQueue()
       this.#queues.set(declaration, queue)
       void this.#release(declaration, queue)
     }

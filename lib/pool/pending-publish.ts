@@ -76,7 +76,7 @@ export class PendingPublish implements Outgoing {
     this.values = values
     this.body = body
     this.result = result
-    let bytes = body.length
+    let bytes = Buffer.byteLength(body)
     for (let i = 0; i < values.length; i++) bytes += (values[i] as string).length
     this.bytes = bytes
     this.promise = new Promise(takeSettlers)

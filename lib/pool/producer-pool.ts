@@ -207,7 +207,7 @@ export class ProducerPool implements AsyncDisposable {
    */
   close(options: { timeoutMs?: number } = {}): Promise<CloseReport> {
     return rejecting(() => {
-      checkCallOptions(options)
+      checkCallOptions(options, ['timeoutMs'])
       this.#closing ??= this.#close(options.timeoutMs ?? this.options.publishTimeoutMs)
       return this.#closing
     })
@@ -227,7 +227,7 @@ export class ProducerPool implements AsyncDisposable {
   }
 
   async #ready(options: { timeoutMs?: number; signal?: AbortSignal }): Promise<void> {
-    checkCallOptions(options)
+    checkCallOptions(options, ['timeoutMs', 'signal'])
     const { timeoutMs = this.options.acquireTimeoutMs, signal } = options
     try {
       await this.#leases.opened(timeoutMs, signal)

@@ -7,7 +7,7 @@ import type { Declaration, Declarations } from './declarations.ts'
 import type { Dispatcher, Prepared, PublishOptions } from './dispatcher.ts'
 import { Parking } from './parking.ts'
 import type { PendingPublish, Receipt } from './pending-publish.ts'
-import { PublishQueue } from './publish-queue.ts'
+import type { PublishQueue } from './publish-queue.ts'
 
 /**
  * A lease of one channel. Messages go out in the order of publishing; the channel is nobody else's until
@@ -21,9 +21,10 @@ export class Producer implements AsyncDisposable {
   readonly #channel: PooledChannel
   readonly #dispatcher: Dispatcher
   readonly #release: (producer: Producer) => void
-  readonly #line = new PublishQueue()
+  readonly #line: PublishQueue
   readonly #parking: Parking
   readonly #publishesBefore: number
+  #publishesAtEnd: number | undefined
   #isScheduled = false
   #isReleased = false
 
@@ -39,10 +40,12 @@ export class Producer implements AsyncDisposable {
     this.#dispatcher = dispatcher
     this.#release = release
     this.#publishesBefore = channel.publishes
+    this.#line = dispatcher.newQueue()
     // On its own channel: the pool may have no other.
     this.#parking = new Parking(
       (declaration) => declarations.declareOn(declaration, channel),
       (publishes, declaration) => this.#takeBack(publishes, declaration),
+      () => dispatcher.newQueue(),
     )
   }
 
@@ -57,7 +60,7 @@ export class Producer implements AsyncDisposable {
 
   /** How many messages this lease has written. */
   get publishes(): number {
-    return this.#channel.publishes - this.#publishesBefore
+    return (this.#publishesAtEnd ?? this.#channel.publishes) - this.#publishesBefore
   }
 
   /**
@@ -118,6 +121,7 @@ export class Producer implements AsyncDisposable {
   end(): PooledChannel {
     this.#isReleased = true
     this.#write()
+    this.#publishesAtEnd = this.#channel.publishes
     this.#handOver()
     return this.#channel
   }
@@ -147,7 +151,7 @@ export class Producer implements AsyncDisposable {
 
 /** Checks a message and encodes its frames. */
 export function prepare(message: Message, options: PublishOptions | undefined): Prepared {
-  if (options !== undefined) checkCallOptions(options)
+  if (options !== undefined) checkCallOptions(options, ['timeoutMs', 'signal'])
   checkMessage(message)
   const { exchange = '', routingKey, body, properties = {}, mandatory = false } = message
   const template = new PublishTemplate({ exchange, routingKey, mandatory, properties })

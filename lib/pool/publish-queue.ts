@@ -3,25 +3,37 @@ import type { PendingPublish } from './pending-publish.ts'
 /** Settled publishes are cleared out once there are this many, and more than half of all. */
 const TOLERATED = 1_024
 
+/** Where all queues of a pool count what waits in them. */
+interface WaitingCount {
+  waiting: number
+}
+
 /** Publishes that wait to be written, first come first served. */
 export class PublishQueue {
+  readonly #count: WaitingCount
   #items: PendingPublish[] = []
   #head = 0
   #settled = 0
 
-  /** How many wait. */
+  constructor(count: WaitingCount) {
+    this.#count = count
+  }
+
+  /** How many wait here. */
   get length(): number {
     return this.#items.length - this.#head - this.#settled
   }
 
   push(publish: PendingPublish): void {
     publish.place = this
+    this.#count.waiting++
     this.#items.push(publish)
   }
 
   /** Puts publishes before all others, in their order. */
   pushFront(publishes: readonly PendingPublish[]): void {
     for (const publish of publishes) publish.place = this
+    this.#count.waiting += publishes.length
     this.#items = [...publishes, ...this.#items.slice(this.#head)]
     this.#head = 0
   }
@@ -37,6 +49,7 @@ export class PublishQueue {
       }
       if (!publish.isSettled) {
         publish.place = undefined
+        this.#count.waiting--
         return publish
       }
       this.#settled--
@@ -54,6 +67,7 @@ export class PublishQueue {
   /** Tells that a publish of this queue was settled where it stood. */
   noteSettled(): void {
     this.#settled++
+    this.#count.waiting--
     const kept = this.#items.length - this.#head
     if (this.#settled > TOLERATED && this.#settled * 2 > kept) {
       this.#items = this.#items.slice(this.#head).filter((publish) => !publish.isSettled)

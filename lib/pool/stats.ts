@@ -11,6 +11,8 @@ export class Counters {
   channelsOpened = 0
   channelsClosed = 0
   maxLeased = 0
+  /** Publishes that are not written. */
+  waiting = 0
   /** Publishes without an outcome. */
   unsettled = 0
   /** Bytes of the messages without an outcome. */
