@@ -12,6 +12,8 @@ export interface Embed {
 
 const NO_EMBED = '{"callbacks":null,"errbacks":null,"chain":null,"chord":null}'
 
+const NO_KWARGS_NO_EMBED = `,{},${NO_EMBED}]`
+
 /**
  * The body of a protocol v2 message: JSON of `[args, kwargs, embed]`. A value that JSON would change or
  * drop without a word is refused: arguments arrive as they were given, or not at all. Taken are plain
@@ -32,7 +34,9 @@ export function encodeArguments(
     if (!isPlainObject(kwargs)) throw invalidArguments(`kwargs must be a plain object, got ${kindOf(kwargs)}`)
     check(args, 'args')
     check(kwargs, 'kwargs')
-    return `[${JSON.stringify(args)},${dictText(kwargs)},${embed === undefined ? NO_EMBED : embedText(embed)}]`
+    // Few pieces: a string stays in the pieces that it was put together from as long as the message waits.
+    if (embed === undefined && isEmpty(kwargs)) return `[${JSON.stringify(args)}${NO_KWARGS_NO_EMBED}`
+    return `[${JSON.stringify(args)},${JSON.stringify(kwargs)},${embed === undefined ? NO_EMBED : embedText(embed)}]`
   } catch (cause) {
     throw cause instanceof PooledProducerError
       ? cause
@@ -40,8 +44,9 @@ export function encodeArguments(
   }
 }
 
-function dictText(dict: object): string {
-  return Object.keys(dict).length === 0 ? '{}' : JSON.stringify(dict)
+function isEmpty(dict: object): boolean {
+  for (const _ in dict) return false
+  return true
 }
 
 /** A worker takes any three elements, but Celery always sends these four names. */

@@ -6,7 +6,7 @@ import { AsyncResult } from './async-result.ts'
 import { destinationOf } from './destination.ts'
 import { QueueDeclaration } from './queue-declaration.ts'
 import { type BatchOutcome, type Kwargs, outcomeOf, Task, type TaskSender } from './task.ts'
-import { TaskMessages } from './task-messages.ts'
+import { PER_CALL, TaskMessages } from './task-messages.ts'
 import {
   type CheckedTaskOptions,
   DEFAULT_TASK_OPTIONS,
@@ -123,6 +123,12 @@ export class Celery implements AsyncDisposable {
     return new TaskMessages(name, options, destination, declaration)
   }
 
+  #messagesFor(name: string, base: TaskMessages, checked: CheckedTaskOptions, options: TaskOptions): TaskMessages {
+    if (checked === base.options) return base
+    const isSameMessage = Object.keys(options).every((key) => PER_CALL.has(key))
+    return isSameMessage ? base.for(checked) : this.#messages(name, checked)
+  }
+
   #queue(name: string): QueueDeclaration {
     let queue = this.#queues.get(name)
     if (queue === undefined) {
@@ -141,8 +147,7 @@ export class Celery implements AsyncDisposable {
   ): Promise<AsyncResult> {
     return this.#guarded(name, () => {
       const checked = taskOptions(options, base.options)
-      const messages = checked === base.options ? base : this.#messages(name, checked)
-      return this.#send(messages, args as readonly unknown[], kwargs as Kwargs)
+      return this.#send(this.#messagesFor(name, base, checked, options), args as readonly unknown[], kwargs as Kwargs)
     })
   }
 

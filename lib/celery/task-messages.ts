@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { ID_SLOT, PublishTemplate, type Slot, textSlot } from '../amqp/publish-template.ts'
 import type { Prepared, PublishOptions } from '../pool/dispatcher.ts'
 import { encodeArguments } from './arguments.ts'
@@ -6,11 +5,15 @@ import type { Destination } from './destination.ts'
 import { ORIGIN, type TaskTimes, taskPropertiesV2, taskTimes } from './message-v2.ts'
 import type { QueueDeclaration } from './queue-declaration.ts'
 import { argsRepr, kwargsRepr } from './repr.ts'
+import { newTaskId } from './task-id.ts'
 import type { CheckedTaskOptions } from './task-options.ts'
 
 /** What fills the slots of a task's template, by place. */
 const SLOTS = { argsrepr: textSlot(1), kwargsrepr: textSlot(2), eta: textSlot(3), expires: textSlot(4) }
 const UUID = /^[\x20-\x7e]{36}$/
+
+/** Options of a call that leave what is encoded ahead as it is. */
+export const PER_CALL: ReadonlySet<string> = new Set(['taskId', 'timeoutMs', 'signal', 'producer'])
 
 /** Makes the messages of one task with one set of options: what never changes is encoded once. */
 export class TaskMessages {
@@ -30,6 +33,7 @@ export class TaskMessages {
     options: CheckedTaskOptions,
     destination: Destination,
     declaration: QueueDeclaration | undefined,
+    template?: PublishTemplate,
   ) {
     this.options = options
     this.declaration = declaration
@@ -40,12 +44,17 @@ export class TaskMessages {
     this.publishOptions = limits(timeoutMs, signal)
     // A lifetime that ends at a fixed time is another number of milliseconds with every message.
     const isFixed = typeof expires !== 'string' && (taskId === undefined || UUID.test(taskId))
-    if (isFixed) this.#template = this.#encode(ID_SLOT, this.#slottedTimes())
+    if (isFixed) this.#template = template ?? this.#encode(ID_SLOT, this.#slottedTimes())
+  }
+
+  /** The same messages for one call whose options differ only in {@link PER_CALL}: nothing is encoded anew. */
+  for(options: CheckedTaskOptions): TaskMessages {
+    return new TaskMessages(this.name, options, this.#destination, this.declaration, this.#template)
   }
 
   /** The id that the next message gets. */
   nextId(): string {
-    return this.options.taskId ?? randomUUID()
+    return this.options.taskId ?? newTaskId()
   }
 
   /**

@@ -5,12 +5,12 @@ import { argsOf, TASK_NAME } from './task-arrivals.ts'
 
 /** What is used of the npm package celery-node. */
 interface CeleryNode {
-  createClient(broker: string, backend: string, queue: string): CeleryNodeClient
+  readonly createClient: (broker: string, backend: string, queue: string) => CeleryNodeClient
 }
 
 interface CeleryNodeClient {
   readonly broker: { publish: (...message: CeleryNodeMessage) => Promise<unknown> }
-  readonly backend: { disconnect(): Promise<unknown> }
+  readonly backend: { readonly channel: Promise<unknown>; disconnect(): Promise<unknown> }
   sendTask(name: string, args: unknown[], kwargs: object, taskId?: string): { readonly taskId: string }
   createTask(name: string): { delay(...args: unknown[]): { readonly taskId: string } }
   isReady(): Promise<unknown>
@@ -49,7 +49,7 @@ export async function celeryNode({ url, queue }: Place): Promise<OpenWay> {
     return publish(...message).then(() => call?.resolve(id), call?.reject)
   }
   return {
-    ready: () => client.isReady(),
+    ready: () => Promise.all([client.isReady(), client.backend.channel]),
     send: (index) =>
       new Promise((resolve, reject) => {
         // It publishes in a later turn, when this call is known.
@@ -69,7 +69,8 @@ export async function celeryNodePooled({ url, queue, name, logger }: Place): Pro
   const client = withPooledProducer(createClient(url, url, queue), pool)
   const add = client.createTask(TASK_NAME)
   return {
-    ready: () => pool.ready(),
+    // Where it would ask for results; closed sooner, it leaves a rejection that nobody handles.
+    ready: () => Promise.all([pool.ready(), client.backend.channel]),
     async send(index) {
       const result = add.delay(...argsOf(index)) as { taskId: string; published: Promise<unknown> }
       await result.published

@@ -2,8 +2,6 @@ import { randomUUID } from 'node:crypto'
 import { connectPlainly, type PlainConnection } from '../amqp/plain-connection.ts'
 import { TaskArrivals } from './task-arrivals.ts'
 
-/** Without a message for this long, what is missing is lost. */
-const QUIET_MS = 5_000
 /** celery-node declares this exchange and never binds it, so that `autoDelete` does not remove it. */
 const CELERY_NODE_EXCHANGE = 'default'
 
@@ -29,14 +27,18 @@ export class TaskQueue {
     return new TaskQueue(name, connection, await hasExchange(connection, CELERY_NODE_EXCHANGE))
   }
 
-  /** Takes everything out of the queue and holds it against the ids of the tasks that were sent, by number. */
-  async receive(ids: readonly string[]): Promise<TaskArrivals> {
+  /**
+   * Takes everything out of the queue and holds it against the ids of the tasks that were sent, by number.
+   *
+   * @param quietMs when no message came for this long, what is missing is lost.
+   */
+  async receive(ids: readonly string[], quietMs = 5_000): Promise<TaskArrivals> {
     const arrivals = new TaskArrivals(ids)
     const channel = await this.#connection.createChannel()
     const { promise, resolve } = completion()
     let lastAt = performance.now()
     const timer = setInterval(() => {
-      if (performance.now() - lastAt > QUIET_MS) resolve()
+      if (performance.now() - lastAt > quietMs) resolve()
     }, 100)
     const { consumerTag } = await channel.consume(
       this.name,

@@ -2,8 +2,9 @@ import { EventEmitter } from 'node:events'
 import type { Message, MessageProperties } from '../amqp/message.ts'
 import { PooledProducerError, quiet } from '../errors.ts'
 import { describe } from '../options.ts'
-import type { Producer } from '../pool/producer.ts'
+import { type Producer, prepare } from '../pool/producer.ts'
 import type { ProducerPool } from '../pool/producer-pool.ts'
+import { answer } from './callback.ts'
 
 /** amqplib's options of a publish. */
 export interface PublishOptions extends Omit<MessageProperties, 'expiration' | 'deliveryMode'> {
@@ -16,7 +17,7 @@ export interface PublishOptions extends Omit<MessageProperties, 'expiration' | '
 }
 
 type Confirm = (error: Error | null) => void
-type AnyMethod = (...args: unknown[]) => unknown
+type Method = (...args: unknown[]) => unknown
 
 /** Operations that leave nothing behind on the channel. */
 const CLEAN = [
@@ -33,30 +34,57 @@ const CLEAN = [
   'unbindExchange',
 ] as const
 /** Operations after which the channel is no longer as it was: it is closed, not reused. */
-const DIRTY = [
-  'consume',
-  'cancel',
-  'get',
-  'ack',
-  'ackAll',
-  'nack',
-  'nackAll',
-  'reject',
-  'prefetch',
-  'qos',
-  'recover',
+const DIRTY = ['consume', 'cancel', 'get', 'prefetch', 'qos', 'recover'] as const
+/** Of these, the ones that the broker does not answer. */
+const UNANSWERED = ['ack', 'ackAll', 'nack', 'nackAll', 'reject'] as const
+
+type Operation = (typeof CLEAN)[number] | (typeof DIRTY)[number] | (typeof UNANSWERED)[number]
+
+const LEAVES_NOTHING = new Set<Operation>(CLEAN)
+/** The fields of a message's properties; amqplib ignores other options, such as the `clusterId` of a message received. */
+const PROPERTIES = [
+  'contentType',
+  'contentEncoding',
+  'priority',
+  'correlationId',
+  'replyTo',
+  'messageId',
+  'timestamp',
+  'type',
+  'userId',
+  'appId',
 ] as const
+/** After `publish` was false, `drain` comes when this share of its room is taken. */
+const DRAINED_SHARE = 0.75
 
 /**
  * A kept channel in the shape of amqplib's, for code that opens and closes one per publish: `close` gives it
- * back. Publishes count in the pool's ledger; everything else is amqplib's own.
+ * back. Publishes count in the pool's ledger; everything else is amqplib's own. Each method that answers with
+ * a promise takes a callback as its last argument too, as in amqplib's callback API.
  */
 export class LeasedChannel extends EventEmitter {
   readonly #producer: Producer
   readonly #pool: ProducerPool
   readonly #unconfirmed = new Set<Promise<unknown>>()
+  #unconfirmedBytes = 0
+  #isFull = false
   #isDirty = false
-  #isWaitingForRoom = false
+  #isClosed = false
+
+  static {
+    for (const name of [...CLEAN, ...DIRTY]) {
+      define(LeasedChannel.prototype, name, function (this: LeasedChannel, ...args: unknown[]) {
+        // The first function that `consume` takes is the consumer.
+        const callback = name === 'consume' ? args[3] : args.at(-1)
+        return answer(() => this.#operate(name, args), callback)
+      })
+    }
+    for (const name of UNANSWERED) {
+      define(LeasedChannel.prototype, name, function (this: LeasedChannel, ...args: unknown[]) {
+        return this.#operate(name, args)
+      })
+    }
+  }
 
   constructor(producer: Producer, pool: ProducerPool) {
     super()
@@ -65,12 +93,6 @@ export class LeasedChannel extends EventEmitter {
     const { raw } = producer.channel
     raw.on('error', this.#forwardError)
     raw.on('close', this.#forwardClose)
-    for (const name of CLEAN) this.#expose(name, () => {})
-    for (const name of DIRTY) {
-      this.#expose(name, () => {
-        this.#isDirty = true
-      })
-    }
   }
 
   /** amqplib's connection below. */
@@ -81,48 +103,78 @@ export class LeasedChannel extends EventEmitter {
   /**
    * Publishes; `confirm` is called once the broker has answered. False: wait for `drain`.
    *
-   * @throws {PooledProducerError} ERR_PRODUCER_RELEASED after `close`; {TypeError} for content that is no Buffer.
+   * @throws {PooledProducerError} ERR_PRODUCER_RELEASED after `close`; ERR_INVALID_OPTION and
+   *   ERR_MESSAGE_TOO_LARGE for what AMQP cannot hold; {TypeError} for content that is no Buffer.
    */
   publish(
     exchange: string,
     routingKey: string,
     content: Buffer,
-    options: PublishOptions = {},
+    options?: PublishOptions | null,
     confirm?: Confirm,
   ): boolean {
     if (!Buffer.isBuffer(content)) throw new TypeError(`content must be a Buffer, got ${describe(content)}`)
-    if (this.#producer.isReleased) throw released()
+    if (this.#producer.isReleased) throw closed()
     const message = asMessage(exchange, routingKey, content, options ?? {})
-    const publishing = quiet(this.#producer.publish(message))
+    const publishing = quiet(this.#producer.send(prepare(message, undefined), undefined))
     this.#unconfirmed.add(publishing)
-    const settled = (error: Error | null) => {
+    this.#unconfirmedBytes += content.length
+    const settle = (error: Error | null) => {
       this.#unconfirmed.delete(publishing)
+      this.#unconfirmedBytes -= content.length
       this.#answer(message, error, confirm)
+      this.#noteRoom()
     }
-    publishing.then(() => settled(null), settled)
-    return this.#hasRoom()
+    publishing.then(() => settle(null), settle)
+    this.#isFull ||= !this.#hasRoom(1)
+    return !this.#isFull
   }
 
-  sendToQueue(queue: string, content: Buffer, options?: PublishOptions, confirm?: Confirm): boolean {
+  sendToQueue(queue: string, content: Buffer, options?: PublishOptions | null, confirm?: Confirm): boolean {
     return this.publish('', queue, content, options, confirm)
   }
 
   /** Resolves once everything published here is confirmed; rejects with the first failure. */
-  async waitForConfirms(): Promise<void> {
-    const results = await Promise.allSettled(this.#unconfirmed)
-    const failed = results.find((result) => result.status === 'rejected' && !isReturn(result.reason))
-    if (failed?.status === 'rejected') throw failed.reason
+  waitForConfirms(done?: Confirm): Promise<void> | undefined {
+    return answer(async () => {
+      const results = await Promise.allSettled(this.#unconfirmed)
+      const failed = results.find((result) => result.status === 'rejected' && !isReturn(result.reason))
+      if (failed?.status === 'rejected') throw failed.reason
+    }, done)
   }
 
-  /** Gives the channel back. What was published is still confirmed. */
-  async close(): Promise<void> {
-    if (this.#producer.isReleased) throw released()
-    const { raw } = this.#producer.channel
+  /**
+   * Gives the channel back at once. Resolves, as amqplib's does, when what was published has reached the
+   * broker; how it fared is told to the confirm callbacks only.
+   *
+   * @throws {PooledProducerError} rejects with ERR_PRODUCER_RELEASED the second time.
+   */
+  close(done?: Confirm): Promise<void> | undefined {
+    const closing = answer(() => this.#close(), done)
+    return closing && quiet(closing)
+  }
+
+  async #close(): Promise<void> {
+    if (this.#isClosed) throw closed()
+    this.#isClosed = true
+    const isOpen = !this.#producer.isReleased
+    const released = isOpen ? this.#release() : undefined
+    await Promise.allSettled([...this.#unconfirmed, released])
+    if (isOpen) this.emit('close')
+  }
+
+  /** Resolves when the channel is back in its pool, or closed if it is not to be used again. */
+  async #release(): Promise<void> {
+    const { channel } = this.#producer
+    const { raw } = channel
     raw.off('error', this.#forwardError)
     raw.off('close', this.#forwardClose)
-    if (this.#isDirty) this.#producer.channel.retire('its borrower left consumers or settings on it')
+    if (!this.#isDirty) return this.#pool.release(this.#producer)
+    const gone = new Promise<void>((resolve) => raw.once('close', resolve))
+    this.#producer.flush()
+    channel.retire('its borrower left consumers or settings on it')
     this.#pool.release(this.#producer)
-    this.emit('close')
+    await gone
   }
 
   readonly #forwardError = (error: Error): void => {
@@ -130,20 +182,19 @@ export class LeasedChannel extends EventEmitter {
     if (this.listenerCount('error') > 0) this.emit('error', error)
   }
 
+  /** The broker has closed it, or the connection is lost: nobody has to close such a channel. */
   readonly #forwardClose = (): void => {
+    this.#pool.release(this.#producer)
     this.emit('close')
   }
 
-  #expose(name: (typeof CLEAN)[number] | (typeof DIRTY)[number], before: () => void): void {
-    const method = (...args: unknown[]) => {
-      if (this.#producer.isReleased) throw released()
-      before()
-      // What was published before must be on its way first.
-      this.#producer.flush()
-      const raw = this.#producer.channel.raw as unknown as Record<string, AnyMethod>
-      return raw[name]?.(...args)
-    }
-    Object.defineProperty(this, name, { value: method, configurable: true, writable: true })
+  #operate(name: Operation, args: unknown[]): unknown {
+    if (this.#producer.isReleased) throw closed()
+    this.#isDirty ||= !LEAVES_NOTHING.has(name)
+    // What was published before must be on its way first.
+    this.#producer.flush()
+    const raw = this.#producer.channel.raw as unknown as Record<Operation, Method>
+    return raw[name](...args)
   }
 
   /** amqplib acknowledges a returned message after its `return` event. */
@@ -158,42 +209,46 @@ export class LeasedChannel extends EventEmitter {
     confirm?.(null)
   }
 
-  #hasRoom(): boolean {
-    const { channel } = this.#producer
-    if (channel.room > 0) return true
-    if (!this.#isWaitingForRoom) {
-      this.#isWaitingForRoom = true
-      void channel.whenRelieved().then(() => {
-        this.#isWaitingForRoom = false
-        this.emit('drain')
-      })
-    }
-    return false
+  #noteRoom(): void {
+    if (!this.#isFull || !this.#hasRoom(DRAINED_SHARE)) return
+    this.#isFull = false
+    this.emit('drain')
+  }
+
+  /** Whether this lease has a share of the channel's window, and of its part of the pool's memory, to spare. */
+  #hasRoom(share: number): boolean {
+    const { maxInFlight, maxBufferedBytes, maxChannels } = this.#pool.options
+    return (
+      this.#unconfirmed.size < maxInFlight * share && this.#unconfirmedBytes < (maxBufferedBytes / maxChannels) * share
+    )
   }
 }
 
+function define(prototype: LeasedChannel, name: Operation, value: Method): void {
+  Object.defineProperty(prototype, name, { value, configurable: true, writable: true })
+}
+
 function asMessage(exchange: string, routingKey: string, body: Buffer, options: PublishOptions): Message {
-  const { persistent, mandatory = false, deliveryMode, expiration, CC, BCC, headers, ...properties } = options
-  const mode = persistent === undefined ? deliveryMode : persistent ? 2 : 1
-  const copies = { ...(CC !== undefined && { CC: [CC].flat() }), ...(BCC !== undefined && { BCC: [BCC].flat() }) }
-  return {
-    exchange,
-    routingKey,
-    body,
-    mandatory: Boolean(mandatory),
-    properties: {
-      ...properties,
-      headers: { ...copies, ...headers },
-      ...(mode === undefined || mode === false ? {} : { deliveryMode: mode === true ? 2 : mode }),
-      ...(expiration !== undefined && { expiration: String(expiration) }),
-    },
+  const { persistent, mandatory = false, deliveryMode, expiration, CC, BCC, headers } = options
+  const properties: Record<string, unknown> = {
+    headers: { ...headers, ...(CC !== undefined && { CC: texts(CC) }), ...(BCC !== undefined && { BCC: texts(BCC) }) },
   }
+  for (const name of PROPERTIES) if (options[name] !== undefined) properties[name] = options[name]
+  const mode = persistent === undefined ? deliveryMode : persistent ? 2 : 1
+  if (typeof mode === 'number') properties.deliveryMode = mode
+  else if (mode) properties.deliveryMode = 2
+  if (expiration !== undefined) properties.expiration = String(expiration)
+  return { exchange, routingKey, body, mandatory: Boolean(mandatory), properties }
+}
+
+function texts(keys: string | string[]): string[] {
+  return [keys].flat().map(String)
 }
 
 function isReturn(error: unknown): boolean {
   return (error as PooledProducerError).code === 'ERR_UNROUTABLE'
 }
 
-function released(): PooledProducerError {
-  return new PooledProducerError('ERR_PRODUCER_RELEASED', 'this channel was closed, and is back in its pool')
+function closed(): PooledProducerError {
+  return new PooledProducerError('ERR_PRODUCER_RELEASED', 'this channel is closed: it is back in its pool, or gone')
 }

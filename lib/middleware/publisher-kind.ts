@@ -1,3 +1,4 @@
+import { Celery } from '../celery/celery.ts'
 import { PooledProducerError } from '../errors.ts'
 import { describe } from '../options.ts'
 
@@ -26,11 +27,16 @@ export type PublisherKind = 'celery-client' | 'task-publisher' | 'amqplib-connec
  * @throws {PooledProducerError} ERR_INVALID_PUBLISHER says what was missing.
  */
 export function kindOf(publisher: unknown): PublisherKind {
-  if (typeof publisher === 'function') return 'function'
+  if (typeof publisher === 'function') {
+    if (CLASS.test(Function.prototype.toString.call(publisher))) throw invalid('is a class: pass an instance of it')
+    return 'function'
+  }
   if (typeof publisher !== 'object' || publisher === null) {
     throw invalid(`must be an object or a function, got ${describe(publisher)}`)
   }
+  if (publisher instanceof Celery) throw invalid('is an app of createCelery(), which publishes through a pool already')
   const can = (method: string) => typeof (publisher as Record<string, unknown>)[method] === 'function'
+  if (can('then')) throw invalid('is a promise: await it first')
   if (can('sendTask')) return can('createTask') ? 'celery-client' : 'task-publisher'
   if (can('createChannel') && can('createConfirmChannel')) return 'amqplib-connection'
   if (can('createChannel') || can('createConfirmChannel')) {
@@ -42,6 +48,8 @@ export function kindOf(publisher: unknown): PublisherKind {
       'It can be a Celery client, an object with sendTask(), an amqplib connection, or a function that takes a producer',
   )
 }
+
+const CLASS = /^class\b/
 
 function invalid(fault: string): PooledProducerError {
   return new PooledProducerError('ERR_INVALID_PUBLISHER', `the publisher ${fault}`)

@@ -5,7 +5,13 @@ import type { Producer } from '../pool/producer.ts'
 import { createProducerPool, ProducerPool } from '../pool/producer-pool.ts'
 import { pooledSendTask } from './celery-client.ts'
 import { poolConnection } from './pooled-connection.ts'
-import { type AmqplibConnection, type CeleryClient, kindOf, type TaskPublisher } from './publisher-kind.ts'
+import {
+  type AmqplibConnection,
+  type CeleryClient,
+  kindOf,
+  type PublisherKind,
+  type TaskPublisher,
+} from './publisher-kind.ts'
 
 /** What can be wrapped. */
 export type Publisher = CeleryClient | TaskPublisher | AmqplibConnection
@@ -57,13 +63,10 @@ export function withPooledProducer<Args extends unknown[], T>(
 export function withPooledProducer(publisher: unknown, poolOrOptions: ProducerPool | PoolOptions = {}): unknown {
   const kind = kindOf(publisher)
   refuseWrapped(publisher as object)
-  if (kind !== 'function') refuseFixed(publisher as object)
+  refuseFixed(publisher as object, REPLACED[kind])
   const pool = poolOf(poolOrOptions)
 
-  if (kind === 'function') {
-    const run = publisher as PublishFunction<unknown[], unknown>
-    return marked((...args: unknown[]) => pool.use(async (producer) => run(producer, ...args)), pool)
-  }
+  if (kind === 'function') return marked(leased(publisher as LooseFunction, pool), pool)
   if (kind === 'celery-client') {
     const client = publisher as CeleryClient
     replace(client, { sendTask: pooledSendTask(client, pool) })
@@ -75,12 +78,37 @@ export function withPooledProducer(publisher: unknown, poolOrOptions: ProducerPo
   return marked(publisher as object, pool)
 }
 
-type LooseSendTask = (name: unknown, args?: unknown, kwargs?: unknown, options?: object) => unknown
+/** What a wrapped publisher has of its own from then on. */
+const REPLACED: Record<PublisherKind, readonly string[]> = {
+  'celery-client': ['sendTask', 'producerPool'],
+  'task-publisher': ['sendTask', 'producerPool'],
+  'amqplib-connection': ['createChannel', 'createConfirmChannel', 'producerPool'],
+  function: [],
+}
+
+type LooseFunction = (producer: Producer, ...args: unknown[]) => unknown
+
+function leased(run: LooseFunction, pool: ProducerPool): (...args: unknown[]) => Promise<unknown> {
+  return function (this: unknown, ...args) {
+    return pool.use(async (producer) => run.call(this, producer, ...args))
+  }
+}
+
+type LooseOptions = { producer?: Producer } | undefined
+type LooseSendTask = (
+  name: unknown,
+  args?: unknown,
+  kwargs?: unknown,
+  options?: LooseOptions,
+  ...rest: unknown[]
+) => Promise<unknown>
 
 function leasedSendTask(publisher: TaskPublisher, pool: ProducerPool): LooseSendTask {
   const own = publisher.sendTask as unknown as LooseSendTask
-  return (name, args, kwargs, options) => {
-    return pool.use(async (producer) => own.call(publisher, name, args, kwargs, { ...options, producer }))
+  return async (name, args, kwargs, options, ...rest) => {
+    const run = (producer: Producer) => own.call(publisher, name, args, kwargs, { ...options, producer }, ...rest)
+    // A caller that has a lease goes on with it: to wait for another with one in hand can be to wait for ever.
+    return options?.producer === undefined ? pool.use(async (producer) => run(producer)) : run(options.producer)
   }
 }
 
@@ -95,8 +123,11 @@ function refuseWrapped(publisher: object): void {
   if (WRAPPED.has(publisher)) throw invalid(`is wrapped already: ${describe(publisher)}`)
 }
 
-function refuseFixed(publisher: object): void {
+function refuseFixed(publisher: object, names: readonly string[]): void {
+  if (names.length === 0) return
   if (!Object.isExtensible(publisher)) throw invalid('is frozen or sealed, and cannot be given a pooled method')
+  const fixed = names.find((name) => Object.getOwnPropertyDescriptor(publisher, name)?.configurable === false)
+  if (fixed !== undefined) throw invalid(`has a ${fixed} that cannot be replaced`)
 }
 
 function replace(publisher: object, methods: object): void {

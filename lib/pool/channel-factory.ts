@@ -24,8 +24,9 @@ export class ChannelFactory {
   readonly #declarations: Declarations
   readonly #opened: ChannelOpened
   readonly #open = new Set<PooledChannel>()
+  readonly #opening = new Map<Connection, number>()
   #waiting: (() => void)[] = []
-  #count = 0
+  #lastId = 0
   #isClosed = false
 
   constructor(
@@ -82,11 +83,14 @@ export class ChannelFactory {
     for (let attempt = 1; ; attempt++) {
       const connection = await this.#connection()
       if (connection === undefined) return DEAD
+      this.#count(connection, 1)
       try {
         return await this.#openOn(connection)
       } catch (error) {
         this.lastError = error as Error
         await delay(backoffMs(attempt))
+      } finally {
+        this.#count(connection, -1)
       }
     }
   }
@@ -99,7 +103,7 @@ export class ChannelFactory {
   async #openOn(connection: Connection): Promise<PooledChannel> {
     const startedAt = performance.now()
     const raw = await this.#declarations.restore(connection)
-    const channel = new ConfirmChannel(++this.#count, raw, connection, this.#owner, this.#settings)
+    const channel = new ConfirmChannel(++this.#lastId, raw, connection, this.#owner, this.#settings)
     this.#open.add(channel)
     this.#opened(channel, performance.now() - startedAt)
     return channel
@@ -117,8 +121,13 @@ export class ChannelFactory {
     }
   }
 
+  #count(connection: Connection, opening: number): void {
+    this.#opening.set(connection, (this.#opening.get(connection) ?? 0) + opening)
+  }
+
+  /** Those that are being opened count too. */
   #channelsOn(connection: Connection): number {
-    let count = 0
+    let count = this.#opening.get(connection) ?? 0
     for (const channel of this.#open) if (channel.connection === connection) count++
     return count
   }

@@ -80,8 +80,9 @@ async function rabbitmqBroker(onProgress: (line: string) => void): Promise<Broke
 }
 
 async function emulatorBroker(): Promise<Broker> {
-  const { url, version, stop } = await startEmulator()
-  return broker({ url, kind: 'emulator', product: 'amqp-emulator', version, stop })
+  const emulator = await startEmulator()
+  const { url, version } = emulator
+  return broker({ url, kind: 'emulator', product: 'amqp-emulator', version, stop: () => emulator.stop() })
 }
 
 /** The broker that `AMQP_URL` names; of several nodes, separated by semicolons as in Celery, the first to answer. */
