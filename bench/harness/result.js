@@ -1,0 +1,33 @@
+/**
+ * What one bench found: `cases` for `--json`, `tables` for the terminal, `bars` that must be met, `ratios`
+ * for the baseline.
+ */
+export class BenchResult {
+  constructor(bench) {
+    this.bench = bench
+    this.cases = []
+    this.tables = []
+    this.bars = []
+    this.ratios = {}
+  }
+
+  /** One measured case: who, under which conditions, with which figures. */
+  addCase(details) {
+    this.cases.push({ bench: this.bench, ...details })
+  }
+
+  addTable(title, columns, rows) {
+    this.tables.push({ title, columns, rows })
+  }
+
+  /** A bar: the figure must be at most, or at least, the limit. Not measured: the figure is undefined. */
+  addBar(name, relation, limit, figure, detail = '') {
+    const met = figure === undefined ? undefined : relation === 'at most' ? figure <= limit : figure >= limit
+    this.bars.push({ bench: this.bench, bar: name, relation, limit, figure, detail, met })
+  }
+
+  /** A ratio of ours that the baseline remembers; `better` tells which way is an improvement. */
+  addRatio(key, value, better) {
+    if (Number.isFinite(value)) this.ratios[`${this.bench}/${key}`] = { value, better }
+  }
+}
