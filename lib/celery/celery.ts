@@ -5,7 +5,7 @@ import { ProducerPool } from '../pool/producer-pool.ts'
 import { AsyncResult } from './async-result.ts'
 import { destinationOf } from './destination.ts'
 import { QueueDeclaration } from './queue-declaration.ts'
-import { type BatchOutcome, type Kwargs, outcomeOf, Task, type TaskSender } from './task.ts'
+import { type BatchOutcome, type Kwargs, notAnItem, outcomes, Task, type TaskSender } from './task.ts'
 import { PER_CALL, TaskMessages } from './task-messages.ts'
 import {
   type CheckedTaskOptions,
@@ -89,11 +89,17 @@ export class Celery implements AsyncDisposable {
     return this.#guarded(name, () => this.#sendWith(name, this.#named(name), args, kwargs, options))
   }
 
-  /** Sends many tasks in one write. Resolves with each one's outcome, in order, and never rejects. */
+  /**
+   * Sends many tasks in one write. Resolves with each one's outcome, in order.
+   *
+   * @throws {PooledProducerError} rejects with ERR_INVALID_TASK when `calls` is no array, and for nothing else.
+   */
   sendTasks(calls: readonly TaskCall[]): Promise<BatchOutcome[]> {
-    return Promise.all(
-      calls.map(({ name, args, kwargs, options }) => outcomeOf(this.sendTask(name, args, kwargs, options))),
-    )
+    return outcomes(calls, (call) => {
+      if (typeof call !== 'object' || call === null) throw notAnItem('objects with a name and args', call)
+      const { name, args, kwargs, options } = call
+      return this.sendTask(name, args, kwargs, options)
+    })
   }
 
   /** Closes the pool, if it is the app's own. */

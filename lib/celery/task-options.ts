@@ -41,7 +41,7 @@ interface TaskOptionValues {
   routingKey: string
   /** 0 to 255; a queue without `x-max-priority` ignores it. Default: 0. */
   priority: number
-  /** Headers beside Celery's own; a task's and a call's are merged. A worker shows them in `request.headers`. */
+  /** Headers beside Celery's own; a task's and a call's are merged. A worker shows them on its `request`. */
   headers: Readonly<Record<string, unknown>>
   /** `persistent` or 2: survives a restart of the broker on a durable queue; `transient` or 1: does not. Default: 2. */
   deliveryMode: 'transient' | 'persistent' | 1 | 2

@@ -1,3 +1,6 @@
+import { PooledProducerError, quiet } from '../errors.ts'
+import { describe } from '../options.ts'
+import { rejecting } from '../pool/producer.ts'
 import type { AsyncResult } from './async-result.ts'
 import type { TaskMessages } from './task-messages.ts'
 import type { TaskOptions } from './task-options.ts'
@@ -51,21 +54,36 @@ export class Task<Args extends readonly unknown[] = readonly unknown[], Result =
 
   /**
    * Sends the task once for each item, in one write. Resolves when each has its outcome, in the order of the
-   * items, and never rejects: an item's error is the one that its own publish would have had.
+   * items: an item's error is the one that its own publish would have had.
+   *
+   * @throws {PooledProducerError} rejects with ERR_INVALID_TASK when `items` is no array, and for nothing else.
    */
   delayMany(items: readonly (readonly [args: Args, kwargs?: Kwargs])[]): Promise<BatchOutcome<Result>[]> {
-    return Promise.all(
-      items.map(([args, kwargs = NO_KWARGS]) => {
-        return outcomeOf(this.#sender.send(this.#messages, args, kwargs) as Promise<AsyncResult<Result>>)
-      }),
-    )
+    return outcomes(items, (item) => {
+      if (!Array.isArray(item)) throw notAnItem('an array of args and kwargs', item)
+      const [args, kwargs = NO_KWARGS] = item
+      return this.#sender.send(this.#messages, args, kwargs) as Promise<AsyncResult<Result>>
+    })
   }
 }
 
-/** A publish's outcome as a value. */
-export function outcomeOf<Result>(sending: Promise<AsyncResult<Result>>): Promise<BatchOutcome<Result>> {
-  return sending.then(
-    (result) => ({ status: 'confirmed', result }) as const,
-    (error: Error) => ({ status: 'rejected', error }) as const,
+/** Sends all items of a batch; what each one's sending throws or rejects with is its outcome. */
+export function outcomes<Item, Result>(
+  items: readonly Item[],
+  send: (item: Item) => Promise<AsyncResult<Result>>,
+): Promise<BatchOutcome<Result>[]> {
+  if (!Array.isArray(items)) return quiet(Promise.reject(notAnItem('an array of calls', items)))
+  return Promise.all(
+    items.map((item) => {
+      return rejecting(() => send(item)).then(
+        (result) => ({ status: 'confirmed', result }) as const,
+        (error: Error) => ({ status: 'rejected', error }) as const,
+      )
+    }),
   )
+}
+
+export function notAnItem(expected: string, given: unknown): PooledProducerError {
+  const text = `a batch must be ${expected}, got ${describe(given)}`
+  return new PooledProducerError('ERR_INVALID_TASK', text, { outcome: 'not-sent' })
 }

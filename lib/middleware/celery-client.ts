@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto'
 import { destinationOf } from '../celery/destination.ts'
 import { QueueDeclaration } from '../celery/queue-declaration.ts'
 import type { Kwargs } from '../celery/task.ts'
+import { newTaskId } from '../celery/task-id.ts'
 import { TaskMessages } from '../celery/task-messages.ts'
 import { taskName, taskOptions } from '../celery/task-options.ts'
 import type { PooledProducerError } from '../errors.ts'
@@ -28,7 +28,7 @@ export function pooledSendTask(client: CeleryClient, pool: ProducerPool): Celery
 
   return (name, args = [], kwargs = {}, taskId) => {
     const { conf, asyncResult } = client as ClientParts
-    const id = taskId || randomUUID()
+    const id = taskId || newTaskId()
     // Before the task is sent: this throws when the client has no result backend that it can use.
     const result = asyncResult === undefined ? { taskId: id } : asyncResult.call(client, id)
     const published = tasks.send(conf?.CELERY_QUEUE ?? 'celery', name, args, kwargs as Kwargs, id, id === taskId)

@@ -94,21 +94,20 @@ function leased(run: LooseFunction, pool: ProducerPool): (...args: unknown[]) =>
   }
 }
 
-type LooseOptions = { producer?: Producer } | undefined
 type LooseSendTask = (
   name: unknown,
   args?: unknown,
   kwargs?: unknown,
-  options?: LooseOptions,
+  options?: { readonly producer?: Producer },
   ...rest: unknown[]
 ) => Promise<unknown>
 
 function leasedSendTask(publisher: TaskPublisher, pool: ProducerPool): LooseSendTask {
   const own = publisher.sendTask as unknown as LooseSendTask
-  return async (name, args, kwargs, options, ...rest) => {
-    const run = (producer: Producer) => own.call(publisher, name, args, kwargs, { ...options, producer }, ...rest)
-    // A caller that has a lease goes on with it: to wait for another with one in hand can be to wait for ever.
-    return options?.producer === undefined ? pool.use(async (producer) => run(producer)) : run(options.producer)
+  return (name, args, kwargs, options, ...rest) => {
+    const run = async (producer: Producer) => own.call(publisher, name, args, kwargs, { ...options, producer }, ...rest)
+    // Who has a lease goes on with it: to wait for a second with one in hand can be to wait for ever.
+    return options?.producer === undefined ? pool.use(run) : run(options.producer)
   }
 }
 

@@ -26,7 +26,8 @@ const LIMIT_MS = 5_000
 
 /** What this pool has declared: once per connection, and again on each that is opened later. */
 export class Declarations {
-  readonly #known = new Map<string, Declaration>()
+  /** Several apps on one pool have each their own of the same name. */
+  readonly #known = new Set<Declaration>()
   readonly #running = new Map<string, Promise<void>>()
   /** The generation of each connection that has everything. */
   readonly #restored = new WeakMap<Connection, number>()
@@ -42,7 +43,8 @@ export class Declarations {
     let channel = await connection.openChannel()
     if (this.#restored.get(connection) === connection.generation) return channel
     const { generation } = connection
-    for (const declaration of this.#known.values()) {
+    const byName = new Map([...this.#known].map((declaration) => [declaration.name, declaration]))
+    for (const declaration of byName.values()) {
       if (!(await this.#run(declaration, channel))) channel = await connection.openChannel()
     }
     this.#restored.set(connection, generation)
@@ -73,7 +75,7 @@ export class Declarations {
     try {
       await this.#run(declaration, channel.raw)
       declaration.isDeclared = true
-      this.#known.set(declaration.name, declaration)
+      this.#known.add(declaration)
     } catch {
       channel.retire('a declaration was not answered')
     }
@@ -82,10 +84,10 @@ export class Declarations {
   /** The broker does not have this queue any more: the next publish declares it again. False: it is none of ours. */
   forgetQueue(queue: string): boolean {
     let isOurs = false
-    for (const declaration of this.#known.values()) {
+    for (const declaration of this.#known) {
       if (declaration.queue !== queue) continue
       declaration.isDeclared = false
-      this.#known.delete(declaration.name)
+      this.#known.delete(declaration)
       isOurs = true
     }
     return isOurs

@@ -32,11 +32,13 @@ export class EventHub {
   }
 
   emit<E extends keyof PoolEvents>(event: E, ...args: PoolEvents[E]): void {
+    const warn = (error: unknown) => this.#log.write('pool.warning', { reason: `a listener of ${event} threw`, error })
     for (const listener of this.#emitter.listeners(event)) {
       try {
-        listener(...args)
+        // An async listener rejects instead.
+        Promise.resolve(listener(...args)).catch(warn)
       } catch (error) {
-        this.#log.write('pool.warning', { reason: `a listener of ${event} threw`, error })
+        warn(error)
       }
     }
   }

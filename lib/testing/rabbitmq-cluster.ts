@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto'
 import { freePort } from './free-port.ts'
 import { ended, GuardedFolder, signalGroup } from './guarded-folder.ts'
 import { obtainRabbitmq } from './rabbitmq-download.ts'
+import { randomCookie } from './rabbitmq-environment.ts'
 import { type RabbitmqNode, type RabbitmqNodeOptions, startEpmd, startRabbitmqNode } from './rabbitmq-node.ts'
 
 /** Private RabbitMQ nodes that form one cluster. */
@@ -25,7 +25,7 @@ export async function startRabbitmqCluster(
   const install =
     options.sbin === undefined ? await obtainRabbitmq(options.onProgress) : { sbin: options.sbin, env: {} }
   const env = { ...install.env, ...options.env }
-  const cookie = randomBytes(16).toString('hex').toUpperCase()
+  const cookie = randomCookie()
   const epmdPort = await freePort()
   // The port mapper is the cluster's: it has to outlive whichever node a test takes away.
   const folder = new GuardedFolder('pooled-producer-epmd')

@@ -1,6 +1,5 @@
 import { type ChildProcess, execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -9,6 +8,7 @@ import { greet } from './amqp-greeting.ts'
 import { freePort } from './free-port.ts'
 import { ended, GuardedFolder, isRunning, signalGroup } from './guarded-folder.ts'
 import { obtainRabbitmq } from './rabbitmq-download.ts'
+import { nodeEnvironment } from './rabbitmq-environment.ts'
 import { findEpmd } from './rabbitmq-install.ts'
 
 const execute = promisify(execFile)
@@ -74,36 +74,10 @@ export async function startRabbitmqNode(options: RabbitmqNodeOptions = {}): Prom
   const nodename = `${options.name ?? `rabbit-${randomBytes(4).toString('hex')}`}@localhost`
 
   const folder = new GuardedFolder('pooled-producer-rabbitmq')
-  const file = (name: string, lines: readonly string[], mode = 0o600): string => {
-    const path = join(folder.path, name)
-    writeFileSync(path, `${lines.join('\n')}\n`, { mode })
-    return path
-  }
-  file('.erlang.cookie', [options.cookie ?? randomBytes(16).toString('hex').toUpperCase()], 0o400)
+  const { config, cookie } = options
   const env = {
-    ...inheritedEnvironment(),
+    ...nodeEnvironment(folder.path, { nodename, port, distributionPort, epmdPort, config, cookie }),
     ...install.env,
-    HOME: folder.path,
-    ERL_EPMD_PORT: `${epmdPort}`,
-    ERL_CRASH_DUMP_SECONDS: '0',
-    RABBITMQ_NODENAME: nodename,
-    RABBITMQ_DIST_PORT: `${distributionPort}`,
-    RABBITMQ_MNESIA_BASE: join(folder.path, 'data'),
-    RABBITMQ_LOG_BASE: join(folder.path, 'log'),
-    RABBITMQ_PID_FILE: join(folder.path, 'rabbitmq.own-pid'),
-    RABBITMQ_CONF_ENV_FILE: '/dev/null',
-    RABBITMQ_CONFIG_FILE: file('rabbitmq.conf', [
-      `listeners.tcp.default = 127.0.0.1:${port}`,
-      'log.console = true',
-      'log.console.level = warning',
-      ...(options.config ?? []),
-    ]),
-    RABBITMQ_CONFIG_FILES: join(folder.path, 'conf.d'),
-    RABBITMQ_ADVANCED_CONFIG_FILE: file('advanced.config', ['[].']),
-    RABBITMQ_ENABLED_PLUGINS_FILE: file('enabled_plugins', ['[].']),
-    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-kernel inet_dist_use_interface {127,0,0,1}',
-    // The script then becomes the Erlang machine, so that its pid is the one to signal.
-    RUNNING_UNDER_SYSTEMD: 'true',
     ...options.env,
   }
   const epmd = options.epmdPort === undefined ? startEpmd(folder, epmdPort, env) : undefined
@@ -244,12 +218,6 @@ export class RabbitmqNode {
 export async function runCommand({ command, args, env }: Command, more: readonly string[]): Promise<string> {
   const { stdout } = await execute(command, [...args, ...more], { env, maxBuffer: 2 ** 26 })
   return stdout
-}
-
-/** This process's environment without what a system's RabbitMQ or systemd may have put there. */
-function inheritedEnvironment(): NodeJS.ProcessEnv {
-  const isForeign = (name: string): boolean => /^(RABBITMQ_|ERL_|NOTIFY_SOCKET$|RUNNING_UNDER_SYSTEMD$)/.test(name)
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !isForeign(name)))
 }
 
 function unavailable(message: string, cause?: unknown): PooledProducerError {

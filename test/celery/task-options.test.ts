@@ -98,7 +98,7 @@ const BAD: readonly (readonly [options: unknown, message: RegExp])[] = [
   [{ timeoutMs: Number.POSITIVE_INFINITY }, /^timeoutMs must be an integer from 1/],
   [{ signal: true }, /^signal must be an AbortSignal, got true$/],
   [{ signal: new AbortController() }, /^signal must be an AbortSignal, got an instance of AbortController$/],
-  [{ producer: {} }, /^producer must be a producer, with a publish method, got an object$/],
+  [{ producer: {} }, /^producer must be a producer that pool\.acquire\(\) gave, got an object$/],
   [{ producer: 'lease' }, /^producer must be a producer/],
 
   [{ headers: [] }, /^headers must be a plain object, got an array of 0$/],
@@ -121,7 +121,7 @@ test.each(BAD.map(([options, message]) => [message, options] as const))('an erro
 
 test('every option passes its check, and comes back frozen and in one spelling', () => {
   const { signal } = new AbortController()
-  const producer = { publish: async () => undefined }
+  const producer = { publish: async () => undefined, send: async () => undefined }
 
   const checked = taskOptions({
     taskId: 'order-42',

@@ -1,0 +1,118 @@
+import { once } from 'node:events'
+import { createServer, type Socket } from 'node:net'
+import { amqplibModule } from './amqplib-bytes.ts'
+
+const defs = amqplibModule('defs') as Record<string, number> & {
+  encodeMethod(id: number, channel: number, fields: object): Buffer
+}
+const { parseFrame, decodeFrame } = amqplibModule('frame') as {
+  parseFrame(bytes: Buffer, max: number): { rest: Buffer } | false
+  decodeFrame(frame: object): ReceivedMethod
+}
+
+/** A method as amqplib decodes it. */
+export interface ReceivedMethod {
+  readonly id: number
+  readonly channel: number
+  readonly fields: Record<string, unknown>
+}
+
+/** A method of the server by its name in amqplib, e.g. `ConnectionTune`. */
+export interface SentMethod {
+  readonly name: string
+  readonly channel?: number
+  readonly fields?: object
+}
+
+/** What the server answers to a method, all in one write; bytes are sent as they are, `hang up` ends the connection. */
+export type Answer = readonly (SentMethod | Buffer | 'hang up')[]
+
+/** Answers for methods by their name, in place of those of an ordinary handshake. */
+export type Script = Readonly<Record<string, Answer>>
+
+export interface ScriptedServer extends AsyncDisposable {
+  readonly url: string
+  /** TCP connections accepted so far. */
+  readonly connections: number
+  /** The last method of a name that came, e.g. `ConnectionStartOk`. */
+  received(name: string): ReceivedMethod | undefined
+}
+
+const START: SentMethod = {
+  name: 'ConnectionStart',
+  fields: {
+    versionMajor: 0,
+    versionMinor: 9,
+    serverProperties: {},
+    mechanisms: Buffer.from('PLAIN'),
+    locales: Buffer.from('en_US'),
+  },
+}
+export const OPEN_OK: SentMethod = { name: 'ConnectionOpenOk', fields: { knownHosts: '' } }
+
+const HANDSHAKE: Script = {
+  ProtocolHeader: [START],
+  ConnectionStartOk: [{ name: 'ConnectionTune', fields: { channelMax: 2_047, frameMax: 131_072, heartbeat: 60 } }],
+  ConnectionOpen: [OPEN_OK],
+  ConnectionClose: [{ name: 'ConnectionCloseOk' }, 'hang up'],
+}
+
+/** A connection.close or a channel.close as RabbitMQ sends them. */
+export function closing(name: 'ConnectionClose' | 'ChannelClose', replyCode: number, replyText: string): SentMethod {
+  return { name, fields: { replyCode, replyText, classId: 0, methodId: 0 } }
+}
+
+function encoded(method: SentMethod | Buffer): Buffer {
+  if (Buffer.isBuffer(method)) return method
+  const { name, channel = 0, fields = {} } = method
+  return defs.encodeMethod(defs[name] as number, channel, fields)
+}
+
+/** An AMQP server that says what it is told to: for the faults on the wire that RabbitMQ cannot be made to show. */
+export async function startScriptedServer(script: Script = {}): Promise<ScriptedServer> {
+  const sockets = new Set<Socket>()
+  const received = new Map<number, ReceivedMethod>()
+  const nameOf = new Map(Object.entries(defs).map(([name, id]) => [id, name]))
+  let connections = 0
+  const server = createServer({ noDelay: true }, (socket) => {
+    connections++
+    sockets.add(socket)
+    socket.on('error', () => {}).on('close', () => sockets.delete(socket))
+    let rest = Buffer.alloc(0)
+    let isGreeted = false
+    const answer = (name: string): void => {
+      const methods = script[name] ?? HANDSHAKE[name] ?? []
+      const frames = methods.filter((method) => method !== 'hang up').map(encoded)
+      socket.write(Buffer.concat(frames))
+      if (methods.includes('hang up')) socket.end()
+    }
+    socket.on('data', (bytes) => {
+      rest = Buffer.concat([rest, bytes])
+      if (!isGreeted && rest.length >= 8) {
+        isGreeted = true
+        rest = rest.subarray(8)
+        answer('ProtocolHeader')
+      }
+      for (let frame = parseFrame(rest, 0); isGreeted && frame !== false; frame = parseFrame(rest, 0)) {
+        rest = frame.rest as typeof rest
+        const method = decodeFrame(frame)
+        received.set(method.id, method)
+        answer(nameOf.get(method.id) ?? '')
+      }
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  return {
+    url: `amqp://127.0.0.1:${port}`,
+    get connections() {
+      return connections
+    },
+    received: (name) => received.get(defs[name] as number),
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}

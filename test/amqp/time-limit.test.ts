@@ -1,0 +1,120 @@
+import { getEventListeners } from 'node:events'
+import { afterEach, beforeEach, expect, jest, test } from '@jest/globals'
+import { withTimeLimit } from '../../lib/amqp/time-limit.ts'
+
+const TOO_LATE = new Error('too late')
+const tooLate = (): Error => TOO_LATE
+
+/** A promise that is settled from outside. */
+function deferred<T>() {
+  let resolve!: (value: T) => void
+  let reject!: (error: Error) => void
+  const promise = new Promise<T>((onValue, onError) => {
+    resolve = onValue
+    reject = onError
+  })
+  return { promise, resolve, reject }
+}
+
+beforeEach(() => {
+  jest.useFakeTimers()
+})
+
+afterEach(() => {
+  jest.useRealTimers()
+})
+
+test('what comes in time is the outcome, and the timer is cleared', async () => {
+  const { promise, resolve } = deferred<string>()
+  const limited = withTimeLimit(promise, 100, tooLate)
+  resolve('value')
+
+  expect(await limited).toBe('value')
+  expect(jest.getTimerCount()).toBe(0)
+})
+
+test('a rejection in time is the outcome, and the timer is cleared', async () => {
+  const { promise, reject } = deferred<string>()
+  const limited = withTimeLimit(promise, 100, tooLate)
+  reject(new Error('refused'))
+
+  await expect(limited).rejects.toThrow('refused')
+  expect(jest.getTimerCount()).toBe(0)
+})
+
+test('after the limit it rejects with the error that is made only then', async () => {
+  const makeError = jest.fn(tooLate)
+  const limited = withTimeLimit(deferred().promise, 100, makeError)
+  jest.advanceTimersByTime(99)
+  expect(makeError).not.toHaveBeenCalled()
+  jest.advanceTimersByTime(1)
+
+  await expect(limited).rejects.toBe(TOO_LATE)
+})
+
+test('a value that comes too late is handed over, to be closed', async () => {
+  const { promise, resolve } = deferred<string>()
+  const late = jest.fn()
+  const limited = withTimeLimit(promise, 100, tooLate, late)
+  jest.advanceTimersByTime(100)
+  await expect(limited).rejects.toBe(TOO_LATE)
+  expect(late).not.toHaveBeenCalled()
+  resolve('late')
+  await promise
+
+  expect(late.mock.calls).toEqual([['late']])
+})
+
+test('a value in time is not handed over as a late one', async () => {
+  const late = jest.fn()
+  await withTimeLimit(Promise.resolve('value'), 100, tooLate, late)
+
+  expect(late).not.toHaveBeenCalled()
+})
+
+test('a rejection that comes too late is dropped', async () => {
+  const { promise, reject } = deferred<string>()
+  const late = jest.fn()
+  const limited = withTimeLimit(promise, 100, tooLate, late)
+  jest.advanceTimersByTime(100)
+  await expect(limited).rejects.toBe(TOO_LATE)
+  // Were it not handled, the process of the tests would end here.
+  reject(new Error('nobody hears this'))
+  await expect(promise).rejects.toThrow()
+
+  expect(late).not.toHaveBeenCalled()
+})
+
+test('an abort ends the wait at once, with the reason as its cause, and clears the timer', async () => {
+  const controller = new AbortController()
+  const { promise, resolve } = deferred<string>()
+  const late = jest.fn()
+  const limited = withTimeLimit(promise, 100, tooLate, late, controller.signal)
+  const reason = new Error('the user left')
+  controller.abort(reason)
+
+  await expect(limited).rejects.toMatchObject({ code: 'ERR_ABORTED', cause: reason, outcome: 'not-sent' })
+  expect(jest.getTimerCount()).toBe(0)
+  resolve('late')
+  await promise
+  expect(late.mock.calls).toEqual([['late']])
+})
+
+test('a signal aborted before ends the wait before it begins', async () => {
+  const limited = withTimeLimit(deferred().promise, 100, tooLate, undefined, AbortSignal.abort())
+
+  await expect(limited).rejects.toMatchObject({ code: 'ERR_ABORTED' })
+  expect(jest.getTimerCount()).toBe(0)
+})
+
+test('nothing listens to a signal whose wait is over', async () => {
+  const { signal } = new AbortController()
+  await withTimeLimit(Promise.resolve('value'), 100, tooLate, undefined, signal)
+  await expect(withTimeLimit(Promise.reject(new Error('no')), 100, tooLate, undefined, signal)).rejects.toThrow()
+  const limited = withTimeLimit(deferred().promise, 100, tooLate, undefined, signal)
+  expect(getEventListeners(signal, 'abort')).toHaveLength(1)
+  jest.advanceTimersByTime(100)
+  await expect(limited).rejects.toBe(TOO_LATE)
+
+  expect(getEventListeners(signal, 'abort')).toHaveLength(0)
+})

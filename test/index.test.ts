@@ -1,0 +1,26 @@
+import { expect, test } from '@jest/globals'
+import * as door from '../lib/index.ts'
+import { startScript } from './support/script.ts'
+
+/** What users type, and what the README explains: a name more or less is a decision. */
+const NAMES = ['ERROR_CODES', 'PooledProducerError', 'createCelery', 'createProducerPool', 'withPooledProducer']
+
+test('the package gives these names and no others', () => {
+  expect(Object.keys(door).sort()).toEqual(NAMES)
+})
+
+test('all but the list of codes are functions', () => {
+  const others = Object.entries(door).filter(([, value]) => typeof value !== 'function')
+
+  expect(others.map(([name]) => name)).toEqual(['ERROR_CODES'])
+})
+
+test('importing the package keeps no process running and listens to none of its events', async () => {
+  const script = startScript(`
+    await import('../../lib/index.ts')
+    console.log(process.eventNames().filter((name) => /exit|SIG|uncaught|unhandled/i.test(String(name))).join())
+  `)
+
+  expect(await script.nextLine()).toBe('')
+  expect(await script.ended).toEqual({ code: 0, signal: null })
+})
