@@ -1,6 +1,8 @@
 /** The one of the names that a Python spelling or a slip of the fingers was meant for, if there is one. */
 export function closestName(name: string, names: readonly string[]): string | undefined {
   const plain = name.replaceAll(/[_-]/g, '').toLowerCase()
+  const begun = names.filter((candidate) => plain !== '' && candidate.toLowerCase().startsWith(plain))
+  if (begun.length === 1) return begun[0]
   let best: string | undefined
   let least = Math.min(3, Math.floor(plain.length / 3) + 1)
   // No slip makes a name this long.

@@ -255,7 +255,9 @@ test('the options of a call are checked', () => {
     expect(errorOf(() => checkCallOptions(options as never, known))).toMatchObject({ code: 'ERR_INVALID_OPTION' })
     expect(() => checkCallOptions(options as never, known)).toThrow(message)
   }
-  expect(() => checkCallOptions({ block: true }, ['timeoutMs'])).toThrow(/^block is no option here; known are timeoutMs$/)
+  expect(() => checkCallOptions({ block: true }, ['timeoutMs'])).toThrow(
+    /^block is no option here; known are timeoutMs$/,
+  )
 })
 
 test('an integer within its bounds is given back', () => {

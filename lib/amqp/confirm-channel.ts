@@ -1,25 +1,25 @@
 import type { ConfirmChannel as RawChannel } from 'amqplib'
-import { PooledProducerError } from '../errors.ts'
-import { trimUnconfirmed, type Wire, wireOf } from './amqplib-internals.ts'
+import type { PooledProducerError } from '../errors.ts'
 import { type CloseReason, findCulprit } from './channel-culprit.ts'
+import {
+  abandonedChannel,
+  guiltyMessage,
+  lostChannel,
+  nacked,
+  type ReturnedReply,
+  suspectedMessages,
+  unroutable,
+} from './channel-errors.ts'
+import { ConfirmClock } from './confirm-clock.ts'
 import type { Connection } from './connection.ts'
 import { Ledger } from './ledger.ts'
-import type { Filling, PublishTemplate } from './publish-template.ts'
-import { SendBuffer } from './send-buffer.ts'
-import type { Slab } from './slab.ts'
+import { type MessageWriter, type WritableMessage, writerFor } from './message-writer.ts'
 import { withTimeLimit } from './time-limit.ts'
 
-/** A message on its way: what the channel needs of it, and the marks that the channel leaves on it. */
-export interface Outgoing extends Filling {
-  readonly template: PublishTemplate
+/** A message on its way, and the mark that the channel leaves on it. */
+export interface Outgoing extends WritableMessage {
   /** What the broker said when no queue took it. */
   returned: ReturnedReply | undefined
-}
-
-/** The fields of basic.return. */
-export interface ReturnedReply {
-  readonly replyCode: number
-  readonly replyText: string
 }
 
 /** Who is told what becomes of a channel's messages. None of these may throw. */
@@ -44,10 +44,6 @@ export interface ChannelSettings {
 
 /** A close that the broker does not answer in this time will not be answered. */
 const CLOSE_LIMIT_MS = 1_000
-/** Above this many bytes that the kernel has not taken, nothing more is encoded. */
-const MAX_BACKLOG_BYTES = 256 * 1024
-/** RabbitMQ never negotiates more by default; used only where amqplib does not show what was agreed. */
-const DEFAULT_FRAME_MAX = 131_072
 
 /**
  * One live confirm channel: it writes messages, knows each by its delivery tag until the broker has
@@ -67,17 +63,15 @@ export class ConfirmChannel<M extends Outgoing> {
   readonly #owner: ChannelOwner<M>
   readonly #settings: ChannelSettings
   readonly #refillAt: number
-  readonly #wire: Wire | undefined
   readonly #ledger = new Ledger<M>()
-  readonly #sendBuffer: SendBuffer | undefined
+  readonly #writer: MessageWriter
+  readonly #clock: ConfirmClock
   #isOpen = true
   #isRetired = false
-  #isCongested = false
   #wasFull = false
   #closeError: CloseReason | undefined
   #listeners: (() => void)[] = []
   #closing: Promise<void> | undefined
-  #confirmTimer: NodeJS.Timeout | undefined
 
   constructor(id: number, raw: RawChannel, connection: Connection, owner: ChannelOwner<M>, settings: ChannelSettings) {
     this.id = id
@@ -87,19 +81,18 @@ export class ConfirmChannel<M extends Outgoing> {
     this.#settings = settings
     // A full window is filled again once a quarter is free: a write for each ack would cost ten times as much.
     this.#refillAt = Math.floor(settings.maxInFlight * 0.75)
-    this.#wire = settings.fastPath ? wireOf(raw) : undefined
-    if (this.#wire !== undefined) {
-      this.#sendBuffer = new SendBuffer()
-      // Frames written here are unknown to amqplib, whose own count of confirms would go astray.
-      raw.removeAllListeners('ack')
-      raw.removeAllListeners('nack')
-    }
+    const { fastPath, confirmTimeoutMs } = settings
+    this.#writer = writerFor(raw, { fastPath, frameMax: connection.frameMax }, () => this.wake())
+    this.#clock = new ConfirmClock(confirmTimeoutMs, {
+      waitingSince: () => this.#waitingSince(),
+      isExcused: () => this.connection.isBlocked,
+      expired: () => void this.destroy(`no confirm in ${confirmTimeoutMs} ms`),
+    })
     raw.on('ack', ({ deliveryTag, multiple }) => this.#settle(deliveryTag, multiple, false))
     raw.on('nack', ({ deliveryTag, multiple }) => this.#settle(deliveryTag, multiple, true))
     raw.on('return', ({ fields, properties }) =>
       this.#markReturned(fields as never, properties.correlationId ?? properties.messageId),
     )
-    raw.on('drain', () => this.#drained())
     raw.on('error', (error) => {
       this.#closeError = error
     })
@@ -122,12 +115,12 @@ export class ConfirmChannel<M extends Outgoing> {
 
   /** Whether frames are encoded ahead here. */
   get isFast(): boolean {
-    return this.#wire !== undefined
+    return this.#writer.isFast
   }
 
   /** Whether a tracer has replaced amqplib's `publish` since this channel was opened. */
   get isBypassed(): boolean {
-    return this.#wire !== undefined && !this.#wire.isUnpatched()
+    return this.#writer.isBypassed
   }
 
   get inFlight(): number {
@@ -136,7 +129,7 @@ export class ConfirmChannel<M extends Outgoing> {
 
   /** How many more messages may be written now. */
   get room(): number {
-    if (!this.isUsable || this.#isCongested || this.connection.isBlocked) return this.#noRoom()
+    if (!this.isUsable || this.#writer.isCongested || this.connection.isBlocked) return this.#noRoom()
     const room = this.#settings.maxInFlight - this.#ledger.span
     return room > 0 ? room : this.#noRoom()
   }
@@ -163,27 +156,16 @@ export class ConfirmChannel<M extends Outgoing> {
    *   channel is unharmed.
    */
   write(message: M, now: number): void {
-    if (this.#wire === undefined) this.#publish(message)
-    else this.#encode(message, this.#wire)
+    this.#writer.write(message)
     message.returned = undefined
     this.#ledger.add(message, now)
     this.publishes++
-    if (this.#confirmTimer === undefined) this.#watchConfirms(this.#settings.confirmTimeoutMs)
+    this.#clock.start()
   }
 
   /** Sends what was written, in one piece. */
   flush(): void {
-    const wire = this.#wire
-    if (wire === undefined || !this.#isOpen) return
-    const frames = this.#sendBuffer?.take()
-    if (frames === undefined) return
-    wire.send(frames)
-    const { backlogBytes } = wire
-    if (backlogBytes === 0) this.#sendBuffer?.reuse()
-    else if (backlogBytes > MAX_BACKLOG_BYTES && !this.#isCongested) {
-      this.#isCongested = true
-      wire.onceDrained(() => this.#drained())
-    }
+    if (this.#isOpen) this.#writer.flush()
   }
 
   /** Takes no more messages, and closes once those in flight are settled. */
@@ -210,7 +192,7 @@ export class ConfirmChannel<M extends Outgoing> {
 
   async #closeOnce(): Promise<void> {
     const closing = this.#raw.close()
-    this.#orphan(new PooledProducerError('ERR_CHANNEL_CLOSED', `the channel was closed: ${this.closeReason}`, RETRY))
+    this.#orphan(abandonedChannel(this.closeReason))
     try {
       await withTimeLimit(closing, CLOSE_LIMIT_MS, () => new Error('the broker did not answer the close of a channel'))
     } catch (error) {
@@ -220,28 +202,9 @@ export class ConfirmChannel<M extends Outgoing> {
     this.#finish()
   }
 
-  #encode(message: M, wire: Wire): void {
-    const buffer = this.#sendBuffer as SendBuffer
-    const bytes = message.template.maxBytes(message, wire.frameMax)
-    let slab = buffer.reserve(bytes)
-    if (slab === undefined) {
-      this.flush()
-      slab = buffer.reserve(bytes) as Slab
-    }
-    buffer.commit(message.template.write(slab, buffer.end, wire.channel, message, wire.frameMax))
-  }
-
-  #publish(message: M): void {
-    const { template } = message
-    const frameMax = this.connection.frameMax ?? DEFAULT_FRAME_MAX
-    // amqplib does not check the size of its frames, and the broker answers by closing the connection.
-    template.checkSize(message, frameMax)
-    if (!this.#raw.publish(...template.publishArguments(message), noop)) this.#isCongested = true
-  }
-
   #settle(tag: number, multiple: boolean, isNack: boolean): void {
     const now = performance.now()
-    if (this.#wire === undefined) trimUnconfirmed(this.#raw)
+    this.#writer.answered()
     if (multiple) {
       for (let message = this.#ledger.takeUpTo(tag); message !== undefined; message = this.#ledger.takeUpTo(tag)) {
         this.#answer(message, isNack, now)
@@ -254,8 +217,9 @@ export class ConfirmChannel<M extends Outgoing> {
   }
 
   #answer(message: M, isNack: boolean, now: number): void {
-    if (message.returned !== undefined) this.#owner.refused(message, unroutable(message), this)
-    else if (isNack) this.#owner.refused(message, nacked(message), this)
+    const { template, returned } = message
+    if (returned !== undefined) this.#owner.refused(message, unroutable(template, returned), this)
+    else if (isNack) this.#owner.refused(message, nacked(template), this)
     else this.#owner.confirmed(message, now - this.#ledger.takenAt, this)
   }
 
@@ -283,12 +247,7 @@ export class ConfirmChannel<M extends Outgoing> {
     return 0
   }
 
-  #drained(): void {
-    this.#isCongested = false
-    if (this.#isOpen) this.#relieve()
-  }
-
-  /** When the broker reads again after an alarm, or the connection allows more. */
+  /** The socket takes more again, or the broker reads again after an alarm. */
   wake(): void {
     if (this.#isOpen) this.#relieve()
   }
@@ -309,21 +268,9 @@ export class ConfirmChannel<M extends Outgoing> {
     }
   }
 
-  #watchConfirms(ms: number): void {
-    this.#confirmTimer = setTimeout(() => this.#checkConfirms(), ms)
-    this.#confirmTimer.unref()
-  }
-
-  /** The timer runs on while there is traffic: one look per time limit, not one timer per message. */
-  #checkConfirms(): void {
-    this.#confirmTimer = undefined
-    if (this.#ledger.size === 0 || !this.#isOpen) return
-    const { confirmTimeoutMs } = this.#settings
-    const since = Math.max(this.#ledger.oldestAt, this.connection.readingSince)
-    const leftMs = since + confirmTimeoutMs - performance.now()
-    if (this.connection.isBlocked) this.#watchConfirms(confirmTimeoutMs)
-    else if (leftMs > 0) this.#watchConfirms(Math.ceil(leftMs))
-    else void this.destroy(`no confirm in ${confirmTimeoutMs} ms`)
+  #waitingSince(): number | undefined {
+    if (this.#ledger.size === 0 || !this.#isOpen) return undefined
+    return Math.max(this.#ledger.oldestAt, this.connection.readingSince)
   }
 
   #orphan(error: PooledProducerError): void {
@@ -335,11 +282,10 @@ export class ConfirmChannel<M extends Outgoing> {
   #finish(): void {
     if (!this.#isOpen) return
     this.#isOpen = false
-    clearTimeout(this.#confirmTimer)
-    this.#confirmTimer = undefined
+    this.#clock.stop()
     const reason = this.#closeError
     if (reason === undefined) {
-      this.#orphan(lost(this.connection.lastError))
+      this.#orphan(lostChannel(this.connection.lastError))
     } else {
       this.closeReason = reason.message
       this.#blame(reason)
@@ -352,47 +298,8 @@ export class ConfirmChannel<M extends Outgoing> {
     const messages = this.#ledger.clear()
     const culprit = findCulprit(reason, messages)
     const [guilty] = culprit === undefined || culprit < 0 ? [] : messages.splice(culprit, 1)
-    if (guilty !== undefined) this.#owner.refused(guilty, refusedByBroker(reason), this)
+    if (guilty !== undefined) this.#owner.refused(guilty, guiltyMessage(reason), this)
     if (messages.length === 0) return
-    this.#owner.orphaned(messages, culprit === undefined ? suspected(reason) : lost(reason), this)
+    this.#owner.orphaned(messages, culprit === undefined ? suspectedMessages(reason) : lostChannel(reason), this)
   }
 }
-
-const RETRY = { outcome: 'unknown', retryable: true } as const
-
-/** The code of an error whose messages must be sent one by one, to find out which the broker refuses. */
-export function isSuspicion(error: PooledProducerError): boolean {
-  return error.code === 'ERR_CHANNEL_CLOSED' && !error.retryable
-}
-
-function lost(cause: unknown): PooledProducerError {
-  const reason = cause instanceof Error ? cause.message : 'the connection was closed'
-  return new PooledProducerError('ERR_CHANNEL_CLOSED', `the channel was lost: ${reason}`, { ...RETRY, cause })
-}
-
-function suspected(cause: CloseReason): PooledProducerError {
-  return new PooledProducerError('ERR_CHANNEL_CLOSED', cause.message, { outcome: 'unknown', retryable: false, cause })
-}
-
-function refusedByBroker(cause: CloseReason): PooledProducerError {
-  return new PooledProducerError('ERR_CHANNEL_CLOSED', cause.message, { outcome: 'refused', retryable: false, cause })
-}
-
-function unroutable({ template, returned }: Outgoing): PooledProducerError {
-  const { exchange, routingKey } = template.fields
-  const where = exchange === '' ? `queue ${routingKey}` : `exchange ${exchange} with routing key ${routingKey}`
-  const reply = `${returned?.replyCode} ${returned?.replyText}`
-  return new PooledProducerError('ERR_UNROUTABLE', `no queue took the message for ${where} (${reply})`, {
-    outcome: 'refused',
-  })
-}
-
-function nacked({ template }: Outgoing): PooledProducerError {
-  const { exchange, routingKey } = template.fields
-  const where = exchange === '' ? `queue ${routingKey}` : `exchange ${exchange} with routing key ${routingKey}`
-  return new PooledProducerError('ERR_NACKED', `the broker refused the message for ${where} (basic.nack)`, {
-    outcome: 'refused',
-  })
-}
-
-function noop(): void {}

@@ -11,9 +11,14 @@ export class Ledger<T> {
   #times = new Float64Array(FIRST_CAPACITY)
   #takenAt = 0
   /** Every tag below this one is settled. */
-  #head = 1
-  #next = 1
+  #head: number
+  #next: number
   #size = 0
+
+  /** @param firstTag where the broker begins to count. */
+  constructor(firstTag = 1) {
+    this.#head = this.#next = firstTag
+  }
 
   /** How many messages are unconfirmed. */
   get size(): number {

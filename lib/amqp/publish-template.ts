@@ -1,38 +1,15 @@
 import { PooledProducerError } from '../errors.ts'
 import { ByteWriter } from './byte-writer.ts'
-import { writeTable } from './field-table.ts'
-import type { MessageProperties } from './message.ts'
+import {
+  BODY_SIZE_AT,
+  FRAME_BODY,
+  FRAME_END,
+  FRAME_OVERHEAD_BYTES,
+  FRAME_START_BYTES,
+  writeConstantFrames,
+} from './constant-frames.ts'
 import type { Slab } from './slab.ts'
-
-/**
- * A place in a template's headers (or in its correlation id) that each message fills with a string of
- * its own. The id slot holds the 36 ASCII characters of a UUID; a text slot holds any string.
- */
-export class Slot {
-  /** Which of a message's values fills it. */
-  readonly value: number
-
-  constructor(value: number) {
-    this.value = value
-  }
-}
-
-/** The place of the message's id, `values[0]`; it may be used more than once. */
-export const ID_SLOT: Slot = new Slot(0)
-export const ID_LENGTH = 36
-
-/** The place of `values[index]`, with an index from 1, once, in the headers. */
-export function textSlot(index: number): Slot {
-  return new Slot(index)
-}
-
-/** What all messages of a template have in common; a {@link Slot} stands where they differ. */
-export interface TemplateFields {
-  readonly exchange: string
-  readonly routingKey: string
-  readonly mandatory: boolean
-  readonly properties: Omit<MessageProperties, 'correlationId'> & { readonly correlationId?: string | Slot }
-}
+import { ID_LENGTH, Slot, type TemplateFields } from './template-fields.ts'
 
 /** A body, and what fills the template's slots. */
 export interface Filling {
@@ -40,29 +17,11 @@ export interface Filling {
   readonly body: string | Buffer
 }
 
-/** Source of the numbers: AMQP 0-9-1, sections 2.3.5 (frames) and 1.8 (basic). */
-const FRAME_METHOD = 1
-const FRAME_HEADER = 2
-const FRAME_BODY = 3
-const FRAME_END = 0xce
-const FRAME_START_BYTES = 7
-/** Type, channel, size and the end octet around each payload. */
-export const FRAME_OVERHEAD_BYTES = 8
-const BASIC_CLASS = 60
-const BASIC_PUBLISH = 40
 /** amqplib encodes no larger table, and no sane message has one. */
 const MAX_TABLE_BYTES = 65_536
 const MAX_BYTES_OF_CHARACTER = 3
-/** In the content header's frame, after class and weight. */
-const BODY_SIZE_AT = FRAME_START_BYTES + 4
 
 const encoder = new TextEncoder()
-
-interface Hole {
-  /** Where in the constant bytes the slot stands. */
-  readonly at: number
-  readonly value: number
-}
 
 /**
  * The frames of basic.publish and of the content header, encoded ahead, for all messages that differ only
@@ -90,18 +49,14 @@ export class PublishTemplate {
   constructor(fields: TemplateFields) {
     this.fields = fields
     const out = new ByteWriter()
-    const ids: number[] = []
-    const texts: Hole[] = []
-
-    writeMethodFrame(out, fields)
-    this.#methodBytes = out.length
-    const tableEnd = writeHeaderFrame(out, fields, ids, texts)
-    this.#tableAt = tableEnd.at
-    this.#bytesAfterTable = out.length - tableEnd.end
+    const { methodEnd, tableStart, tableEnd, ids, texts } = writeConstantFrames(out, fields)
+    this.#methodBytes = methodEnd
+    this.#tableAt = tableStart
+    this.#bytesAfterTable = out.length - tableEnd
     this.#constantBytes = out.length
-    this.#checkSize(tableEnd.end - tableEnd.at, 0, 0)
-
     this.#hasId = ids.length > 0
+    this.#checkSize(tableEnd - tableStart, 0, 0)
+
     let start = 0
     for (const { at, value } of [...texts, { at: out.length, value: -1 }]) {
       this.#pieces.push(out.copy(start, at))
@@ -208,116 +163,6 @@ export class PublishTemplate {
       { ...(filled(properties, values) as object), mandatory },
     ]
   }
-}
-
-function writeMethodFrame(out: ByteWriter, { exchange, routingKey, mandatory }: TemplateFields): void {
-  startFrame(out, FRAME_METHOD)
-  out.uint16(BASIC_CLASS)
-  out.uint16(BASIC_PUBLISH)
-  out.uint16(0)
-  out.shortString(exchange)
-  out.shortString(routingKey)
-  out.uint8(mandatory ? 1 : 0)
-  endFrame(out, 0)
-}
-
-/** The properties in the order of their flags, from the highest bit down (AMQP 0-9-1, 2.3.5.2). */
-function writeHeaderFrame(out: ByteWriter, { properties }: TemplateFields, ids: number[], texts: Hole[]) {
-  const frame = out.length
-  startFrame(out, FRAME_HEADER)
-  out.uint16(BASIC_CLASS)
-  out.uint16(0)
-  // The body's size, known per message.
-  out.uint64(0n)
-  out.uint16(propertyFlags(properties))
-
-  if (properties.contentType !== undefined) out.shortString(properties.contentType)
-  if (properties.contentEncoding !== undefined) out.shortString(properties.contentEncoding)
-  const at = out.length
-  writeHeaders(out, properties.headers ?? {}, ids, texts)
-  const end = out.length
-  if (properties.deliveryMode !== undefined) out.uint8(properties.deliveryMode)
-  if (properties.priority !== undefined) out.uint8(properties.priority)
-  writeCorrelationId(out, properties.correlationId, ids)
-  for (const name of ['replyTo', 'expiration', 'messageId'] as const) {
-    const value = properties[name]
-    if (value !== undefined) out.shortString(value)
-  }
-  if (properties.timestamp !== undefined) out.uint64(BigInt(properties.timestamp))
-  for (const name of ['type', 'userId', 'appId'] as const) {
-    const value = properties[name]
-    if (value !== undefined) out.shortString(value)
-  }
-  endFrame(out, frame)
-  return { at, end }
-}
-
-const FLAGS = {
-  contentType: 0x8000,
-  contentEncoding: 0x4000,
-  headers: 0x2000,
-  deliveryMode: 0x1000,
-  priority: 0x0800,
-  correlationId: 0x0400,
-  replyTo: 0x0200,
-  expiration: 0x0100,
-  messageId: 0x0080,
-  timestamp: 0x0040,
-  type: 0x0020,
-  userId: 0x0010,
-  appId: 0x0008,
-} as const
-
-function propertyFlags(properties: TemplateFields['properties']): number {
-  // amqplib sends a header table always, empty if need be.
-  let flags: number = FLAGS.headers
-  for (const [name, flag] of Object.entries(FLAGS) as [keyof typeof FLAGS, number][]) {
-    if (properties[name] !== undefined) flags |= flag
-  }
-  return flags
-}
-
-function writeHeaders(out: ByteWriter, headers: object, ids: number[], texts: Hole[]): void {
-  try {
-    writeTable(out, headers, (value) => {
-      if (!(value instanceof Slot)) return false
-      out.uint8('S'.charCodeAt(0))
-      if (value === ID_SLOT) {
-        out.uint32(ID_LENGTH)
-        ids.push(out.length)
-        out.bytes(Buffer.alloc(ID_LENGTH))
-      } else {
-        texts.push({ at: out.length, value: value.value })
-      }
-      return true
-    })
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new PooledProducerError('ERR_INVALID_OPTION', `the headers cannot be encoded: ${reason}`, {
-      cause,
-      outcome: 'not-sent',
-    })
-  }
-}
-
-function writeCorrelationId(out: ByteWriter, value: string | Slot | undefined, ids: number[]): void {
-  if (typeof value === 'string') return out.shortString(value)
-  if (value === undefined) return
-  out.uint8(ID_LENGTH)
-  ids.push(out.length)
-  out.bytes(Buffer.alloc(ID_LENGTH))
-}
-
-function startFrame(out: ByteWriter, type: number): void {
-  out.uint8(type)
-  // Channel and size: the channel is known per message, the size at the end.
-  out.uint16(0)
-  out.uint32(0)
-}
-
-function endFrame(out: ByteWriter, start: number): void {
-  out.patchUint32(start + 3, out.length - start - FRAME_START_BYTES)
-  out.uint8(FRAME_END)
 }
 
 /**

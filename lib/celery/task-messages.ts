@@ -1,4 +1,5 @@
-import { ID_SLOT, PublishTemplate, type Slot, textSlot } from '../amqp/publish-template.ts'
+import { PublishTemplate } from '../amqp/publish-template.ts'
+import { ID_SLOT, type Slot, textSlot } from '../amqp/template-fields.ts'
 import type { Prepared, PublishOptions } from '../pool/dispatcher.ts'
 import { encodeArguments } from './arguments.ts'
 import type { Destination } from './destination.ts'

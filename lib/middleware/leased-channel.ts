@@ -54,8 +54,10 @@ const PROPERTIES = [
   'userId',
   'appId',
 ] as const
-/** After `publish` was false, `drain` comes when this share of its room is taken. */
+/** After `publish` was false, `drain` comes when no more than this share of the room is taken. */
 const DRAINED_SHARE = 0.75
+/** Of its part of the pool's memory: the next message can be a large one. */
+const BYTES_SHARE = 0.5
 
 /**
  * A kept channel in the shape of amqplib's, for code that opens and closes one per publish: `close` gives it
@@ -215,12 +217,11 @@ export class LeasedChannel extends EventEmitter {
     this.emit('drain')
   }
 
-  /** Whether this lease has a share of the channel's window, and of its part of the pool's memory, to spare. */
+  /** Whether less than this share is taken of the channel's window, and of a channel's part of the pool's memory. */
   #hasRoom(share: number): boolean {
     const { maxInFlight, maxBufferedBytes, maxChannels } = this.#pool.options
-    return (
-      this.#unconfirmed.size < maxInFlight * share && this.#unconfirmedBytes < (maxBufferedBytes / maxChannels) * share
-    )
+    const maxBytes = (maxBufferedBytes / maxChannels) * BYTES_SHARE
+    return this.#unconfirmed.size < maxInFlight * share && this.#unconfirmedBytes < maxBytes * share
   }
 }
 

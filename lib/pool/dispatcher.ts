@@ -1,7 +1,9 @@
-import { type ChannelOwner, isSuspicion } from '../amqp/confirm-channel.ts'
+import { isSuspicion } from '../amqp/channel-errors.ts'
+import type { ChannelOwner } from '../amqp/confirm-channel.ts'
 import type { PublishTemplate } from '../amqp/publish-template.ts'
-import { type ErrorCode, PooledProducerError, quiet } from '../errors.ts'
+import { PooledProducerError, quiet } from '../errors.ts'
 import type { EventLog } from '../observe/log.ts'
+import { type AdmissionSettings, abortedPublish, admission } from './admission.ts'
 import type { PooledChannel } from './channel-factory.ts'
 import type { ChannelPool } from './channel-pool.ts'
 import type { Obstacle } from './connection-set.ts'
@@ -10,8 +12,10 @@ import type { Declaration } from './declarations.ts'
 import { NackPolicy } from './nack-policy.ts'
 import { Parking } from './parking.ts'
 import { PendingPublish } from './pending-publish.ts'
+import { PublishLog } from './publish-log.ts'
 import { PublishQueue } from './publish-queue.ts'
 import type { Counters } from './stats.ts'
+import { Suspects } from './suspects.ts'
 
 /** A message that is known to be right, ready for the queue. */
 export interface Prepared {
@@ -28,10 +32,7 @@ export interface PublishOptions {
   signal?: AbortSignal
 }
 
-export interface DispatcherSettings {
-  readonly maxWaiting: number
-  readonly maxBufferedBytes: number
-  readonly maxMessageBytes: number
+export interface DispatcherSettings extends AdmissionSettings {
   readonly publishTimeoutMs: number
 }
 
@@ -50,9 +51,6 @@ export interface DispatcherHost {
   forgetQueue(queue: string): boolean
 }
 
-/** After this many, the messages of one fault are logged as a number. */
-const RETRIES_LOGGED_EACH = 10
-
 /**
  * Takes publishes without a lease of the caller's: it leases a channel once per turn of the event loop,
  * writes what has come together, and gives the channel back at once; confirms arrive later. It keeps each
@@ -63,10 +61,9 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
   readonly #host: DispatcherHost
   readonly #settings: DispatcherSettings
   readonly #counters: Counters
-  readonly #log: EventLog
+  readonly #log: PublishLog
   readonly #queue: PublishQueue
-  /** Messages of which one, nobody knows which, makes the broker close a channel. */
-  readonly #suspects: PublishQueue
+  readonly #suspects: Suspects
   readonly #deadlines: Deadlines = new Deadlines((publish) => this.#expire(publish))
   readonly #parking: Parking
   readonly #nacks = new NackPolicy()
@@ -74,9 +71,7 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
   #turn = 0
   #isScheduled = false
   #isPumping = false
-  #isIsolating = false
   #isWoken = false
-  #isDebug = false
 
   constructor(
     channels: () => ChannelPool,
@@ -89,9 +84,11 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
     this.#host = host
     this.#settings = settings
     this.#counters = counters
-    this.#log = log
+    this.#log = new PublishLog(log)
     this.#queue = this.newQueue()
-    this.#suspects = this.newQueue()
+    this.#suspects = new Suspects(this.newQueue(), (channel, publish) =>
+      this.#write(channel, publish, performance.now()),
+    )
     this.#parking = new Parking(
       (declaration) => this.#host.declare(declaration),
       (publishes) => this.adopt(publishes),
@@ -133,7 +130,7 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
     const now = this.#isScheduled ? this.#turn : this.#beginTurn()
     counters.unsettled++
     counters.bufferedBytes += publish.bytes
-    const refusal = this.#refusal(publish, options?.signal)
+    const refusal = this.#host.refusal() ?? admission(publish, counters, this.#settings, options?.signal)
     if (refusal !== undefined) {
       this.#fail(publish, refusal)
       return publish.promise
@@ -166,7 +163,6 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
   wake(): void {
     if (this.#isPumping) this.#isWoken = true
     else if (!this.#isScheduled && this.#queue.length > 0) this.#beginTurn()
-    if (this.#suspects.length > 0 && !this.#isIsolating) void this.#isolate()
   }
 
   /** Writes as much of a line as a channel takes, in one piece. */
@@ -203,7 +199,7 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
     this.#counters.confirmMs.record(confirmMs)
     if (publish.result === undefined) publish.resolve(this.#receipt(publish, channel, confirmMs))
     else publish.resolve(publish.result)
-    if (this.#isDebug) this.#logConfirm(publish, channel, confirmMs)
+    if (this.#log.isDebug) this.#log.confirmed(publish, channel, confirmMs)
   }
 
   refused(publish: PendingPublish, error: PooledProducerError, channel: PooledChannel): void {
@@ -212,7 +208,7 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
     const pauseMs = error.code === 'ERR_NACKED' ? this.#nacks.judge(publish, channel) : undefined
     if (pauseMs === undefined) return this.#fail(publish, error)
     this.#counters.retries++
-    this.#logRetry(publish, error)
+    this.#log.retried([publish], error)
     if (pauseMs === 0) this.adopt([publish])
     else setTimeout(() => this.adopt([publish]), pauseMs).unref()
   }
@@ -220,15 +216,9 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
   orphaned(publishes: PendingPublish[], error: PooledProducerError): void {
     const open = publishes.filter((publish) => !publish.isSettled)
     this.#counters.retries += open.length
-    for (const publish of open.slice(0, RETRIES_LOGGED_EACH)) this.#logRetry(publish, error)
-    const more = open.length - RETRIES_LOGGED_EACH
-    if (more > 0) this.#log.write('publish.retry', { code: error.code, more, outcome: 'unknown' })
-    if (isSuspicion(error)) {
-      this.#suspects.pushFront(open)
-      this.wake()
-    } else {
-      this.adopt(open)
-    }
+    this.#log.retried(open, error)
+    if (isSuspicion(error)) this.#suspects.add(open, this.#channels())
+    else this.adopt(open)
   }
 
   relieved(channel: PooledChannel): void {
@@ -245,7 +235,7 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
     this.#counters.publishes++
     this.#counters.failures++
     if (taskId !== undefined) Object.assign(error, { taskId })
-    this.#log.write('publish.fail', { taskId, task, code: error.code, attempt: 0, outcome: error.outcome, error })
+    this.#log.refused(error, task, taskId)
     return quiet(Promise.reject(error))
   }
 
@@ -271,7 +261,7 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
     if (this.#isPumping || this.#queue.length === 0) return
     this.#isPumping = true
     this.#isWoken = false
-    this.#isDebug = this.#log.isDebug
+    this.#log.beginTurn()
     const channels = this.#channels()
     const held: PooledChannel[] = []
     do {
@@ -283,7 +273,7 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
       const lease = this.#leased(channel, performance.now() - askedAt)
       const before = channel.publishes
       this.fill(channel, this.#queue)
-      if (this.#isDebug) this.#logRelease(channel, lease, askedAt, before)
+      if (this.#log.isDebug) this.#log.released(channel, lease, performance.now() - askedAt, channel.publishes - before)
     } while (this.#queue.length > 0)
     const isEveryWindowFull = this.#queue.length > 0 && held.every((channel) => channel.isFull)
     this.#isPumping = false
@@ -296,33 +286,8 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
   #leased(channel: PooledChannel, waitMs: number): number {
     const reused = channel.leases++ > 0
     const lease = this.#counters.countLease(this.#channels().leased, waitMs)
-    if (this.#isDebug) this.#log.write('channel.acquire', { channel: channel.id, lease, reused, waitMs })
+    if (this.#log.isDebug) this.#log.leased(channel, lease, reused, waitMs)
     return lease
-  }
-
-  #logRelease(channel: PooledChannel, lease: number, since: number, publishesBefore: number): void {
-    const publishes = channel.publishes - publishesBefore
-    this.#log.write('channel.release', { channel: channel.id, lease, heldMs: performance.now() - since, publishes })
-  }
-
-  /** Sends the suspects one by one, each alone on a channel: the one that the broker refuses is the guilty one. */
-  async #isolate(): Promise<void> {
-    this.#isIsolating = true
-    const channels = this.#channels()
-    while (this.#suspects.length > 0) {
-      const channel = await channels.take()
-      await channel.whenEmpty()
-      const publish = channel.room > 0 ? this.#suspects.shift() : undefined
-      if (publish !== undefined) {
-        this.#write(channel, publish, performance.now())
-        channel.flush()
-        await channel.whenEmpty()
-      } else if (channel.isUsable) {
-        await channel.whenRelieved()
-      }
-      channels.give(channel)
-    }
-    this.#isIsolating = false
   }
 
   #write(channel: PooledChannel, publish: PendingPublish, now: number): void {
@@ -334,34 +299,8 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
     }
   }
 
-  #refusal(publish: PendingPublish, signal: AbortSignal | undefined): PooledProducerError | undefined {
-    const { maxWaiting, maxBufferedBytes, maxMessageBytes } = this.#settings
-    const refusal = this.#host.refusal()
-    if (refusal !== undefined) return refusal
-    if (signal?.aborted) return aborted(signal, 'not-sent')
-    if (this.waiting >= maxWaiting) {
-      return notSent('ERR_POOL_EXHAUSTED', `${this.waiting} publishes wait already, and maxWaiting is ${maxWaiting}`)
-    }
-    const held = this.#counters.bufferedBytes
-    if (held > maxBufferedBytes) {
-      const others = held - publish.bytes
-      const text = `${others} bytes are held already; with this message's ${publish.bytes} they pass maxBufferedBytes (${maxBufferedBytes})`
-      return notSent('ERR_POOL_EXHAUSTED', text)
-    }
-    if (maxMessageBytes > 0 && publish.body.length > maxMessageBytes / 3) {
-      const bytes = Buffer.byteLength(publish.body)
-      if (bytes > maxMessageBytes) {
-        return notSent(
-          'ERR_MESSAGE_TOO_LARGE',
-          `the body has ${bytes} bytes, and maxMessageBytes is ${maxMessageBytes}`,
-        )
-      }
-    }
-    return undefined
-  }
-
   #listen(publish: PendingPublish, signal: AbortSignal): void {
-    const abort = () => this.#fail(publish, aborted(signal, outcomeOf(publish)))
+    const abort = () => this.#fail(publish, abortedPublish(signal, outcomeOf(publish)))
     signal.addEventListener('abort', abort, { once: true })
     publish.unlisten = () => signal.removeEventListener('abort', abort)
   }
@@ -388,8 +327,7 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
     if (taskId !== undefined) Object.assign(error, { taskId })
     quiet(publish.promise)
     publish.reject(error)
-    const { code, outcome } = error
-    this.#log.write('publish.fail', { taskId, task: publish.task, code, attempt: publish.attempts, outcome, error })
+    this.#log.failed(publish, error)
   }
 
   #settle(publish: PendingPublish): void {
@@ -411,34 +349,11 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
     const { taskId, attempts } = publish
     return { ...(taskId === undefined ? {} : { taskId }), channel: channel.id, attempts, confirmMs }
   }
-
-  #logConfirm(publish: PendingPublish, channel: PooledChannel, confirmMs: number): void {
-    const { taskId, task, attempts, body } = publish
-    const { routingKey } = publish.template.fields
-    const bytes = Buffer.byteLength(body)
-    this.#log.write('publish.confirm', { channel: channel.id, taskId, task, routingKey, bytes, confirmMs, attempts })
-  }
-
-  #logRetry(publish: PendingPublish, error: PooledProducerError): void {
-    const { taskId, task, attempts } = publish
-    this.#log.write('publish.retry', { taskId, task, code: error.code, attempt: attempts, outcome: 'unknown' })
-  }
 }
 
 /** What is known of a message that gets no answer any more. */
 export function outcomeOf(publish: PendingPublish): 'not-sent' | 'unknown' {
   return publish.attempts === 0 ? 'not-sent' : 'unknown'
-}
-
-function notSent(code: ErrorCode, message: string): PooledProducerError {
-  return new PooledProducerError(code, message, { outcome: 'not-sent' })
-}
-
-function aborted(signal: AbortSignal, outcome: 'not-sent' | 'unknown'): PooledProducerError {
-  return new PooledProducerError('ERR_ABORTED', 'the publish was aborted by its signal', {
-    outcome,
-    cause: signal.reason,
-  })
 }
 
 /** What amqplib's encoder, or ours, has against a message: it stays unwritten. */

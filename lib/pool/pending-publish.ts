@@ -1,4 +1,5 @@
-import type { Outgoing, ReturnedReply } from '../amqp/confirm-channel.ts'
+import type { ReturnedReply } from '../amqp/channel-errors.ts'
+import type { Outgoing } from '../amqp/confirm-channel.ts'
 import type { PublishTemplate } from '../amqp/publish-template.ts'
 
 /** What a confirmed publish resolves with. */

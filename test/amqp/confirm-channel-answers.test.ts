@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { isSuspicion } from '../../lib/amqp/confirm-channel.ts'
-import { ID_SLOT, textSlot } from '../../lib/amqp/publish-template.ts'
+import { isSuspicion } from '../../lib/amqp/channel-errors.ts'
+import { ID_SLOT, textSlot } from '../../lib/amqp/template-fields.ts'
 import { until } from '../support/condition.ts'
 import { messageOf, newChannel, templateOf } from './recorded-owners.ts'
 import { ScriptedChannel } from './scripted-channel.ts'
@@ -64,7 +64,11 @@ describe.each([
   })
 
   test('whatever order the answers come in, every message gets its own, once', () => {
-    const answer = fc.record({ place: fc.double({ min: 0, max: 1.2, noNaN: true }), multiple: fc.boolean(), isAck: fc.boolean() })
+    const answer = fc.record({
+      place: fc.double({ min: 0, max: 1.2, noNaN: true }),
+      multiple: fc.boolean(),
+      isAck: fc.boolean(),
+    })
     const turn = fc.record({ count: fc.nat(30), answers: fc.array(answer, { maxLength: 20 }) })
     const property = fc.property(fc.array(turn, { maxLength: 10 }), (turns) => {
       const { script, channel, answers, send } = open()
@@ -83,8 +87,12 @@ describe.each([
         }
         expect(channel.inFlight).toBe(sent - expected.size)
       }
-      expect(answers.numbers('confirmed')).toEqual([...expected.keys()].filter((tag) => expected.get(tag)).sort((a, b) => a - b))
-      expect(answers.numbers('refused')).toEqual([...expected.keys()].filter((tag) => !expected.get(tag)).sort((a, b) => a - b))
+      expect(answers.numbers('confirmed')).toEqual(
+        [...expected.keys()].filter((tag) => expected.get(tag)).sort((a, b) => a - b),
+      )
+      expect(answers.numbers('refused')).toEqual(
+        [...expected.keys()].filter((tag) => !expected.get(tag)).sort((a, b) => a - b),
+      )
     })
     fc.assert(property, { numRuns: 100 })
   })
@@ -132,7 +140,11 @@ describe.each([
   describe('a returned message', () => {
     const route = { exchange: '', routingKey: 'q' }
     const cases: [string, Parameters<typeof templateOf>[0], object][] = [
-      ['the id that each message has', { properties: { correlationId: ID_SLOT } }, { correlationId: 'id-3'.padEnd(36, '-') }],
+      [
+        'the id that each message has',
+        { properties: { correlationId: ID_SLOT } },
+        { correlationId: 'id-3'.padEnd(36, '-') },
+      ],
       ['its correlation id', { properties: { correlationId: 'shared' } }, { correlationId: 'shared' }],
       ['its message id', { properties: { messageId: 'm' } }, { messageId: 'm' }],
       ['its route alone', {}, {}],
@@ -174,7 +186,9 @@ describe.each([
       script.ack(3, true)
 
       expect(answers.numbers('refused')).toEqual([1, 2])
-      expect(answers.errorOf(2)?.message).toBe('no queue took the message for exchange e with routing key k (312 NO_ROUTE)')
+      expect(answers.errorOf(2)?.message).toBe(
+        'no queue took the message for exchange e with routing key k (312 NO_ROUTE)',
+      )
     })
 
     test('that nobody here has sent is passed over', () => {

@@ -33,7 +33,7 @@ async function proxyTo(target = broker.url): Promise<FaultProxy> {
 /** The sockets that were dialled to a port, our own end of them. */
 function socketsTo(port: number): Socket[] {
   return dialled.mock.contexts.filter((_, index) => {
-    const [options] = dialled.mock.calls[index]?.[0] as unknown as [{ port?: number }]
+    const [[options]] = dialled.mock.calls[index] as unknown as [[{ port?: number }]]
     return options.port === port
   }) as Socket[]
 }
@@ -101,7 +101,7 @@ test('user name and password reach the broker as they are, whatever characters t
   const url = new URL(server.url)
   await openConnection(`amqp://us%3Aer%25:p%40ss%2F%C3%A4%25@${url.host}`)
 
-  const { response } = server.received('ConnectionStartOk')?.fields as { response: Buffer }
+  const response = server.received('ConnectionStartOk')?.fields.response as Buffer
   expect(response.toString().split('\0')).toEqual(['', 'us:er%', 'p@ss/ä%'])
 })
 

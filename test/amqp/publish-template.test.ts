@@ -1,14 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import {
-  type Filling,
-  ID_SLOT,
-  PublishTemplate,
-  Slot,
-  type TemplateFields,
-  textSlot,
-} from '../../lib/amqp/publish-template.ts'
+import { type Filling, PublishTemplate } from '../../lib/amqp/publish-template.ts'
 import { Slab } from '../../lib/amqp/slab.ts'
+import { ID_SLOT, Slot, type TemplateFields, textSlot } from '../../lib/amqp/template-fields.ts'
 import { PooledProducerError } from '../../lib/errors.ts'
 import { amqplibBytes } from './amqplib-bytes.ts'
 

@@ -11,7 +11,8 @@ import {
   type ConnectionSettings,
   type RawChannel,
 } from '../../lib/amqp/connection.ts'
-import { type Filling, PublishTemplate, type TemplateFields } from '../../lib/amqp/publish-template.ts'
+import { type Filling, PublishTemplate } from '../../lib/amqp/publish-template.ts'
+import type { TemplateFields } from '../../lib/amqp/template-fields.ts'
 import type { PooledProducerError } from '../../lib/errors.ts'
 import { until } from '../support/condition.ts'
 

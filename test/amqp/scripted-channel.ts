@@ -4,7 +4,9 @@ import type { Connection } from '../../lib/amqp/connection.ts'
 import { amqplibModule } from './amqplib-bytes.ts'
 
 const { Connection: InnerConnection } = amqplibModule('connection') as { Connection: new (stream: Duplex) => object }
-const { ConfirmChannel } = amqplibModule('channel_model') as { ConfirmChannel: new (connection: object) => InnerChannel }
+const { ConfirmChannel } = amqplibModule('channel_model') as {
+  ConfirmChannel: new (connection: object) => InnerChannel
+}
 const defs = amqplibModule('defs') as Record<string, number>
 const { parseFrame, decodeFrame } = amqplibModule('frame') as {
   parseFrame(bytes: Buffer, max: number): { rest: Buffer; type: number } | false
@@ -36,7 +38,8 @@ export class ScriptedChannel {
       read() {},
       write: (bytes: Buffer, _encoding, callback) => {
         this.writes++
-        this.#written.push(bytes)
+        // Its memory is used again once it was taken.
+        this.#written.push(Buffer.from(bytes))
         if (this.#isTaking) callback()
         else this.#release = callback
       },

@@ -7,8 +7,13 @@ export type Worker = ReturnType<typeof createWorker>
 
 /** What celery-node keeps of its connections; opened at their first use. */
 interface Connections {
-  readonly _broker?: { disconnect(): Promise<unknown> }
-  readonly _backend?: { disconnect(): Promise<unknown> }
+  readonly _broker?: Connection
+  readonly _backend?: Connection
+}
+
+interface Connection {
+  readonly channel: Promise<unknown>
+  disconnect(): Promise<unknown>
 }
 
 interface ClientOptions {
@@ -48,6 +53,9 @@ export function published(result: unknown): PooledCelery['published'] {
 
 async function disconnect(base: object): Promise<void> {
   const { _broker, _backend } = base as Connections
-  await _broker?.disconnect()
-  await _backend?.disconnect()
+  for (const connection of [_broker, _backend]) {
+    // It opens a channel whether or not it is closed meanwhile, and complains.
+    await connection?.channel
+    await connection?.disconnect()
+  }
 }

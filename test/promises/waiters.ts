@@ -1,0 +1,59 @@
+// A hundred waiters while the connection is cut; tells when each was rejected, and how the event loop ran meanwhile.
+// Run by connection-cut.test.ts, which cuts the connection once this has written "waiting".
+import { createProducerPool, type PooledProducerError } from '../../lib/index.ts'
+
+const WAITERS = 100
+const FIRST_DEADLINE_MS = 600
+const STEP_MS = 10
+const TICK_MS = 5
+
+interface Rejection {
+  readonly code: string
+  readonly message: string
+  readonly cause: string
+  readonly lateMs: number
+}
+
+const pool = createProducerPool({ broker: process.env.BROKER as string, maxChannels: 2, logger: false })
+await pool.ready()
+const leases = await Promise.all([pool.acquire(), pool.acquire()])
+
+async function rejection(waiting: Promise<unknown>, deadlineMs: number): Promise<Rejection> {
+  const startedAt = performance.now()
+  const error: PooledProducerError = await waiting.then(() => Promise.reject(new Error('it was served')), (e) => e)
+  const lateMs = performance.now() - startedAt - deadlineMs
+  return { code: error.code, message: error.message, cause: `${(error.cause as Error | undefined)?.message}`, lateMs }
+}
+
+// How long the loop was held is the processor time between two ticks: another process may hold the processor too.
+let longestHeldMs = 0
+let longestTickMs = 0
+let ticks = 0
+let tickedAt = performance.now()
+let usedAt = process.cpuUsage()
+const ticking = setInterval(() => {
+  const now = performance.now()
+  const { user, system } = process.cpuUsage(usedAt)
+  const gapMs = now - tickedAt
+  longestTickMs = Math.max(longestTickMs, gapMs)
+  longestHeldMs = Math.max(longestHeldMs, Math.min(gapMs, (user + system) / 1_000))
+  ticks++
+  tickedAt = now
+  usedAt = process.cpuUsage()
+}, TICK_MS)
+
+const startedAt = performance.now()
+const rejections: Promise<Rejection>[] = []
+for (let n = 0; n < WAITERS; n++) {
+  const timeoutMs = FIRST_DEADLINE_MS + n * STEP_MS
+  rejections.push(rejection(pool.acquire({ timeoutMs }), timeoutMs))
+  const message = { exchange: 'amq.fanout', routingKey: '', body: 'x' }
+  rejections.push(rejection(pool.publish(message, { timeoutMs }), timeoutMs))
+}
+console.log('waiting')
+const settled = await Promise.all(rejections)
+const elapsedMs = performance.now() - startedAt
+clearInterval(ticking)
+for (const lease of leases) lease.release()
+await pool.close({ timeoutMs: 100 })
+console.log(JSON.stringify({ settled, longestHeldMs, longestTickMs, expectedTicks: elapsedMs / TICK_MS, ticks }))
