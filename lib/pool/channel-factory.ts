@@ -1,14 +1,13 @@
 import { backoffMs } from '../amqp/backoff.ts'
 import { type ChannelOwner, type ChannelSettings, ConfirmChannel } from '../amqp/confirm-channel.ts'
 import type { Connection } from '../amqp/connection.ts'
+import type { EventLog } from '../observe/log.ts'
 import type { Declarations } from './declarations.ts'
 import type { PendingPublish } from './pending-publish.ts'
+import type { Counters } from './stats.ts'
 
 /** A channel of this pool. */
 export type PooledChannel = ConfirmChannel<PendingPublish>
-
-/** Told about each new channel. */
-export type ChannelOpened = (channel: PooledChannel, openMs: number) => void
 
 /**
  * Opens channels for generic-pool, on the connection with the fewest. It never fails: generic-pool calls a
@@ -22,24 +21,31 @@ export class ChannelFactory {
   readonly #owner: ChannelOwner<PendingPublish>
   readonly #settings: ChannelSettings
   readonly #declarations: Declarations
-  readonly #opened: ChannelOpened
+  readonly #counters: Counters
+  readonly #log: EventLog
+  readonly #opened: () => void
   readonly #open = new Set<PooledChannel>()
   readonly #opening = new Map<Connection, number>()
   #waiting: (() => void)[] = []
   #lastId = 0
   #isClosed = false
+  #isSlowPathKnown = false
 
   constructor(
     connections: readonly Connection[],
     owner: ChannelOwner<PendingPublish>,
     settings: ChannelSettings,
     declarations: Declarations,
-    opened: ChannelOpened,
+    counters: Counters,
+    log: EventLog,
+    opened: () => void,
   ) {
     this.#connections = connections
     this.#owner = owner
     this.#settings = settings
     this.#declarations = declarations
+    this.#counters = counters
+    this.#log = log
     this.#opened = opened
   }
 
@@ -63,6 +69,10 @@ export class ChannelFactory {
   /** A channel was closed. */
   forget(channel: PooledChannel): void {
     this.#open.delete(channel)
+    this.#counters.channelsClosed++
+    const { id, connection, publishes, leases, openedAt, closeReason: reason } = channel
+    const lifetimeMs = performance.now() - openedAt
+    this.#log.write('channel.close', { channel: id, connection: connection.id, publishes, leases, lifetimeMs, reason })
   }
 
   /** A connection was opened: who waited for one tries again. */
@@ -105,8 +115,25 @@ export class ChannelFactory {
     const raw = await this.#declarations.restore(connection)
     const channel = new ConfirmChannel(++this.#lastId, raw, connection, this.#owner, this.#settings)
     this.#open.add(channel)
-    this.#opened(channel, performance.now() - startedAt)
+    this.#counters.channelsOpened++
+    this.#log.write('channel.open', {
+      channel: channel.id,
+      connection: connection.id,
+      openMs: performance.now() - startedAt,
+    })
+    if (this.#settings.fastPath && !channel.isFast) this.#warnOfSlowPath()
+    this.#opened()
     return channel
+  }
+
+  /** Once: every channel of this process is in the same case. */
+  #warnOfSlowPath(): void {
+    if (this.#isSlowPathKnown) return
+    this.#isSlowPathKnown = true
+    const reason =
+      "amqplib's publish was replaced (by a tracer?) or amqplib is not built as expected: messages go through " +
+      'its public publish, with the same promises, at about five times the CPU'
+    this.#log.write('pool.warning', { reason })
   }
 
   /** The open connection with the fewest channels; nothing once the pool is closed. */

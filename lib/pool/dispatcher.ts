@@ -1,19 +1,17 @@
 import { isSuspicion } from '../amqp/channel-errors.ts'
 import type { ChannelOwner } from '../amqp/confirm-channel.ts'
 import type { PublishTemplate } from '../amqp/publish-template.ts'
-import { PooledProducerError, quiet } from '../errors.ts'
-import type { EventLog } from '../observe/log.ts'
-import { type AdmissionSettings, abortedPublish, admission } from './admission.ts'
+import { PooledProducerError } from '../errors.ts'
+import { type AdmissionSettings, admission } from './admission.ts'
 import type { PooledChannel } from './channel-factory.ts'
 import type { ChannelPool } from './channel-pool.ts'
-import type { Obstacle } from './connection-set.ts'
-import { Deadlines } from './deadlines.ts'
 import type { Declaration } from './declarations.ts'
 import { NackPolicy } from './nack-policy.ts'
 import { Parking } from './parking.ts'
 import { PendingPublish } from './pending-publish.ts'
-import { PublishLog } from './publish-log.ts'
+import type { PublishLog } from './publish-log.ts'
 import { PublishQueue } from './publish-queue.ts'
+import type { Settlement } from './settlement.ts'
 import type { Counters } from './stats.ts'
 import { Suspects } from './suspects.ts'
 
@@ -40,8 +38,6 @@ export interface DispatcherSettings extends AdmissionSettings {
 export interface DispatcherHost {
   /** Why nothing can be published now, and waiting is no use. */
   refusal(): PooledProducerError | undefined
-  /** Why a publish that was never written has waited in vain: a code and its cause. */
-  obstacle(): Obstacle
   /** The lease that a channel is in, woken when the channel has room again. */
   relieved(channel: PooledChannel): void
   closed(channel: PooledChannel): void
@@ -64,10 +60,9 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
   readonly #log: PublishLog
   readonly #queue: PublishQueue
   readonly #suspects: Suspects
-  readonly #deadlines: Deadlines = new Deadlines((publish) => this.#expire(publish))
+  readonly #settlement: Settlement
   readonly #parking: Parking
   readonly #nacks = new NackPolicy()
-  #idleListeners: (() => void)[] = []
   #turn = 0
   #isScheduled = false
   #isPumping = false
@@ -78,13 +73,15 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
     host: DispatcherHost,
     settings: DispatcherSettings,
     counters: Counters,
-    log: EventLog,
+    settlement: Settlement,
+    log: PublishLog,
   ) {
     this.#channels = channels
     this.#host = host
     this.#settings = settings
     this.#counters = counters
-    this.#log = new PublishLog(log)
+    this.#settlement = settlement
+    this.#log = log
     this.#queue = this.newQueue()
     this.#suspects = new Suspects(this.newQueue(), (channel, publish) =>
       this.#write(channel, publish, performance.now()),
@@ -106,11 +103,6 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
     return this.#counters.waiting
   }
 
-  /** All publishes that have no outcome yet. */
-  get unsettled(): Iterable<PendingPublish> {
-    return this.#deadlines
-  }
-
   /**
    * Accepts a publish, or rejects it at once. The promise never ends the process, awaited or not.
    *
@@ -125,18 +117,14 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
     enqueue?: (publish: PendingPublish) => void,
   ): Promise<unknown> {
     const publish = new PendingPublish(prepared.template, prepared.values, prepared.body, result)
-    const counters = this.#counters
-    counters.publishes++
     const now = this.#isScheduled ? this.#turn : this.#beginTurn()
-    counters.unsettled++
-    counters.bufferedBytes += publish.bytes
-    const refusal = this.#host.refusal() ?? admission(publish, counters, this.#settings, options?.signal)
+    const { timeoutMs = this.#settings.publishTimeoutMs, signal } = options ?? NO_OPTIONS
+    this.#settlement.accept(publish, timeoutMs, signal, now)
+    const refusal = this.#host.refusal() ?? admission(publish, this.#counters, this.#settings, signal)
     if (refusal !== undefined) {
-      this.#fail(publish, refusal)
+      this.#settlement.fail(publish, refusal)
       return publish.promise
     }
-    this.#deadlines.add(publish, options?.timeoutMs ?? this.#settings.publishTimeoutMs, now)
-    if (options?.signal !== undefined) this.#listen(publish, options.signal)
     if (enqueue !== undefined) {
       enqueue(publish)
     } else if (declaration !== undefined && !declaration.isDeclared) {
@@ -177,36 +165,15 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
     channel.flush()
   }
 
-  /** Resolves once every accepted publish has its outcome. */
-  whenSettled(): Promise<void> {
-    if (this.#counters.unsettled === 0) return Promise.resolve()
-    return new Promise((resolve) => this.#idleListeners.push(resolve))
-  }
-
-  /** Rejects every publish that has no outcome yet. */
-  rejectAll(error: (publish: PendingPublish) => PooledProducerError): void {
-    for (const publish of [...this.#deadlines]) this.#fail(publish, error(publish))
-  }
-
-  stop(): void {
-    this.#deadlines.stop()
-  }
-
   confirmed(publish: PendingPublish, confirmMs: number, channel: PooledChannel): void {
-    if (publish.isSettled) return
-    this.#settle(publish)
-    this.#counters.confirms++
-    this.#counters.confirmMs.record(confirmMs)
-    if (publish.result === undefined) publish.resolve(this.#receipt(publish, channel, confirmMs))
-    else publish.resolve(publish.result)
-    if (this.#log.isDebug) this.#log.confirmed(publish, channel, confirmMs)
+    this.#settlement.confirm(publish, confirmMs, channel)
   }
 
   refused(publish: PendingPublish, error: PooledProducerError, channel: PooledChannel): void {
     if (publish.isSettled) return
     if (error.code === 'ERR_UNROUTABLE') this.#countReturn(publish, error)
     const pauseMs = error.code === 'ERR_NACKED' ? this.#nacks.judge(publish, channel) : undefined
-    if (pauseMs === undefined) return this.#fail(publish, error)
+    if (pauseMs === undefined) return this.#settlement.fail(publish, error)
     this.#counters.retries++
     this.#log.retried([publish], error)
     if (pauseMs === 0) this.adopt([publish])
@@ -228,15 +195,6 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
 
   closed(channel: PooledChannel): void {
     this.#host.closed(channel)
-  }
-
-  /** What is wrong before it is a publish is logged and counted as one that failed. */
-  refuse(error: PooledProducerError, task: string | undefined, taskId: string | undefined): Promise<never> {
-    this.#counters.publishes++
-    this.#counters.failures++
-    if (taskId !== undefined) Object.assign(error, { taskId })
-    this.#log.refused(error, task, taskId)
-    return quiet(Promise.reject(error))
   }
 
   #countReturn(publish: PendingPublish, error: PooledProducerError): void {
@@ -295,66 +253,12 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
       channel.write(publish, now)
       publish.attempts++
     } catch (error) {
-      this.#fail(publish, unwritten(error))
+      this.#settlement.fail(publish, unwritten(error))
     }
-  }
-
-  #listen(publish: PendingPublish, signal: AbortSignal): void {
-    const abort = () => this.#fail(publish, abortedPublish(signal, outcomeOf(publish)))
-    signal.addEventListener('abort', abort, { once: true })
-    publish.unlisten = () => signal.removeEventListener('abort', abort)
-  }
-
-  #expire(publish: PendingPublish): void {
-    const waitedMs = Math.round(performance.now() - publish.deadline + (publish.lane?.timeoutMs ?? 0))
-    const { code, reason, cause } = this.#host.obstacle()
-    const outcome = outcomeOf(publish)
-    // One that is in a line again after a fault was written, but is not on its way.
-    if (publish.place === undefined && publish.attempts > 0) {
-      const text = `no confirm in ${waitedMs} ms (written ${publish.attempts === 1 ? 'once' : `${publish.attempts} times`})`
-      this.#fail(publish, new PooledProducerError('ERR_PUBLISH_TIMEOUT', text, { outcome, cause }))
-    } else {
-      const text = `not ${publish.attempts === 0 ? 'sent' : 'confirmed'} in ${waitedMs} ms: ${reason}`
-      this.#fail(publish, new PooledProducerError(code, text, { outcome, cause, retryable: true }))
-    }
-  }
-
-  #fail(publish: PendingPublish, error: PooledProducerError): void {
-    if (publish.isSettled) return
-    this.#settle(publish)
-    this.#counters.failures++
-    const { taskId } = publish
-    if (taskId !== undefined) Object.assign(error, { taskId })
-    quiet(publish.promise)
-    publish.reject(error)
-    this.#log.failed(publish, error)
-  }
-
-  #settle(publish: PendingPublish): void {
-    publish.isSettled = true
-    publish.place?.noteSettled()
-    publish.place = undefined
-    publish.unlisten?.()
-    this.#deadlines.remove(publish)
-    const counters = this.#counters
-    counters.bufferedBytes -= publish.bytes
-    if (--counters.unsettled === 0 && this.#idleListeners.length > 0) {
-      const listeners = this.#idleListeners
-      this.#idleListeners = []
-      for (const listener of listeners) listener()
-    }
-  }
-
-  #receipt(publish: PendingPublish, channel: PooledChannel, confirmMs: number): object {
-    const { taskId, attempts } = publish
-    return { ...(taskId === undefined ? {} : { taskId }), channel: channel.id, attempts, confirmMs }
   }
 }
 
-/** What is known of a message that gets no answer any more. */
-export function outcomeOf(publish: PendingPublish): 'not-sent' | 'unknown' {
-  return publish.attempts === 0 ? 'not-sent' : 'unknown'
-}
+const NO_OPTIONS: PublishOptions = Object.freeze({})
 
 /** What amqplib's encoder, or ours, has against a message: it stays unwritten. */
 function unwritten(error: unknown): PooledProducerError {

@@ -1,5 +1,4 @@
 import type { Message } from '../amqp/message.ts'
-import { withTimeLimit } from '../amqp/time-limit.ts'
 import { PooledProducerError, quiet } from '../errors.ts'
 import { EventLog } from '../observe/log.ts'
 import { checkCallOptions, type EffectivePoolOptions, type PoolOptions, poolOptions } from '../options.ts'
@@ -7,21 +6,15 @@ import { ChannelFactory, type PooledChannel } from './channel-factory.ts'
 import { ChannelPool } from './channel-pool.ts'
 import { ConnectionSet, type Obstacle, repeated } from './connection-set.ts'
 import { type Declaration, Declarations } from './declarations.ts'
-import { Dispatcher, outcomeOf, type Prepared, type PublishOptions } from './dispatcher.ts'
+import { Dispatcher, type Prepared, type PublishOptions } from './dispatcher.ts'
 import { EventHub, type PoolEvents } from './event-hub.ts'
 import { type AcquireOptions, Leases } from './leases.ts'
 import type { Receipt } from './pending-publish.ts'
 import { type Producer, prepare, rejecting } from './producer.ts'
+import { PublishLog } from './publish-log.ts'
+import { outcomeOf, Settlement } from './settlement.ts'
+import { type CloseReport, closedPool, shutDown } from './shutdown.ts'
 import { Counters, figuresOf, type PoolState, type PoolStats } from './stats.ts'
-
-/** What became of the publishes that were open when `close` was called. */
-export interface CloseReport {
-  readonly confirmed: number
-  /** Ids of the tasks that were written, and whose confirm did not come in time. */
-  readonly unknown: readonly string[]
-  /** Ids of the tasks that were never written. */
-  readonly notSent: readonly string[]
-}
 
 /** Keeps confirm channels alive across publishes. See {@link createProducerPool}. */
 export class ProducerPool implements AsyncDisposable {
@@ -34,10 +27,10 @@ export class ProducerPool implements AsyncDisposable {
   readonly #declarations: Declarations
   readonly #factory: ChannelFactory
   readonly #channels: ChannelPool
+  readonly #settlement: Settlement
   readonly #dispatcher: Dispatcher
   readonly #leases: Leases
   readonly #summaryTimer: NodeJS.Timeout | undefined
-  #isSlowPathKnown = false
   #closing: Promise<CloseReport> | undefined
   #isClosed = false
 
@@ -51,11 +44,12 @@ export class ProducerPool implements AsyncDisposable {
       refused: (error) => this.#refused(error),
     })
     this.#declarations = new Declarations((reason) => this.#log.write('pool.warning', { reason }))
+    const publishLog = new PublishLog(this.#log)
+    this.#settlement = new Settlement(this.#counters, publishLog, () => this.#obstacle())
     this.#dispatcher = new Dispatcher(
       () => this.#channels,
       {
         refusal: () => this.#refusal(),
-        obstacle: () => this.#obstacle(),
         relieved: (channel) => this.#leases.wake(channel),
         closed: (channel) => this.#channelClosed(channel),
         declare: (declaration) => this.#declare(declaration),
@@ -63,14 +57,17 @@ export class ProducerPool implements AsyncDisposable {
       },
       this.options,
       this.#counters,
-      this.#log,
+      this.#settlement,
+      publishLog,
     )
     this.#factory = new ChannelFactory(
       this.#connections.all,
       this.#dispatcher,
       this.options,
       this.#declarations,
-      (channel, openMs) => this.#channelOpened(channel, openMs),
+      this.#counters,
+      this.#log,
+      () => this.#channelOpened(),
     )
     this.#channels = new ChannelPool(this.#factory, this.options)
     this.#leases = new Leases(
@@ -168,7 +165,7 @@ export class ProducerPool implements AsyncDisposable {
 
   /** @internal Rejects what is wrong before it is a publish; logged and counted as one that failed. */
   refuse(error: PooledProducerError, task?: string, taskId?: string): Promise<never> {
-    return this.#dispatcher.refuse(error, task, taskId)
+    return this.#settlement.refuse(error, task, taskId)
   }
 
   /** Numbers of now and since the pool was made. */
@@ -198,7 +195,7 @@ export class ProducerPool implements AsyncDisposable {
 
   /** Resolves once every accepted publish has its outcome. New ones are still taken. */
   drain(): Promise<void> {
-    return this.#dispatcher.whenSettled()
+    return this.#settlement.whenSettled()
   }
 
   /**
@@ -248,56 +245,31 @@ export class ProducerPool implements AsyncDisposable {
   }
 
   async #close(timeoutMs: number): Promise<CloseReport> {
-    const confirmedBefore = this.#counters.confirms
     clearInterval(this.#summaryTimer)
-    this.#leases.rejectAll(() => closed('the pool was closed while this acquire waited'))
-    await withTimeLimit(this.drain(), timeoutMs, () => new Error('too late')).catch(ignore)
-
-    const unknown: string[] = []
-    const notSent: string[] = []
-    this.#dispatcher.rejectAll((publish) => {
-      const outcome = outcomeOf(publish)
-      if (publish.taskId !== undefined) (outcome === 'unknown' ? unknown : notSent).push(publish.taskId)
-      return new PooledProducerError('ERR_POOL_CLOSED', `the pool was closed; no confirm came in ${timeoutMs} ms`, {
-        outcome,
-      })
-    })
-    const report = { confirmed: this.#counters.confirms - confirmedBefore, unknown, notSent }
-    this.#channels.close()
-    await Promise.all([...this.#factory.open].map((channel) => channel.destroy('pool closed')))
-    await this.#connections.close()
-    this.#dispatcher.stop()
-    this.#leases.stop()
+    const report = await shutDown(
+      {
+        leases: this.#leases,
+        settlement: this.#settlement,
+        channels: this.#channels,
+        factory: this.#factory,
+        connections: this.#connections,
+        counters: this.#counters,
+      },
+      timeoutMs,
+    )
     this.#isClosed = true
     this.#summarise()
     this.#events.emit('close')
     return report
   }
 
-  #channelOpened(channel: PooledChannel, openMs: number): void {
-    this.#counters.channelsOpened++
-    this.#log.write('channel.open', { channel: channel.id, connection: channel.connection.id, openMs })
-    if (this.options.fastPath && !channel.isFast) this.#warnOfSlowPath()
+  #channelOpened(): void {
     this.#leases.channelOpened()
     this.#dispatcher.wake()
   }
 
-  /** Once: every channel of this process is in the same case. */
-  #warnOfSlowPath(): void {
-    if (this.#isSlowPathKnown) return
-    this.#isSlowPathKnown = true
-    const reason =
-      "amqplib's publish was replaced (by a tracer?) or amqplib is not built as expected: messages go through " +
-      'its public publish, with the same promises, at about five times the CPU'
-    this.#log.write('pool.warning', { reason })
-  }
-
   #channelClosed(channel: PooledChannel): void {
-    this.#counters.channelsClosed++
     this.#factory.forget(channel)
-    const { id, connection, publishes, leases, openedAt, closeReason: reason } = channel
-    const lifetimeMs = performance.now() - openedAt
-    this.#log.write('channel.close', { channel: id, connection: connection.id, publishes, leases, lifetimeMs, reason })
     this.#leases.wake(channel)
     this.#channels.drop(channel)
     this.#dispatcher.wake()
@@ -305,11 +277,11 @@ export class ProducerPool implements AsyncDisposable {
 
   #refused(error: PooledProducerError): void {
     this.#leases.rejectAll(() => repeated(error))
-    this.#dispatcher.rejectAll((publish) => repeated(error, outcomeOf(publish)))
+    this.#settlement.failAll((publish) => repeated(error, outcomeOf(publish)))
   }
 
   #refusal(): PooledProducerError | undefined {
-    return this.#closing === undefined ? this.#connections.refusal('not-sent') : closed('the pool is closed')
+    return this.#closing === undefined ? this.#connections.refusal('not-sent') : closedPool('the pool is closed')
   }
 
   #obstacle(): Obstacle {
@@ -339,9 +311,3 @@ export class ProducerPool implements AsyncDisposable {
 export function createProducerPool(options: PoolOptions = {}): ProducerPool {
   return new ProducerPool(options)
 }
-
-function closed(message: string): PooledProducerError {
-  return new PooledProducerError('ERR_POOL_CLOSED', message, { outcome: 'not-sent' })
-}
-
-function ignore(): void {}
