@@ -68,6 +68,8 @@ export class Connection {
   #blockedAt = 0
   #refusedAt = 0
   #retryTimer: NodeJS.Timeout | undefined
+  /** Ends the attempt under way: amqplib leaves its socket open. */
+  #giveUp: AbortController | undefined
 
   constructor(id: number, nodes: readonly BrokerAddress[], settings: ConnectionSettings, owner: ConnectionOwner) {
     this.id = id
@@ -142,6 +144,7 @@ export class Connection {
     const model = this.#model
     this.#move('closing')
     clearTimeout(this.#retryTimer)
+    if (model === undefined) this.#giveUp?.abort()
     if (model !== undefined) {
       const tooLate = new Error(`the broker did not answer the close in ${limitMs} ms`)
       await withTimeLimit(model.close(), limitMs, () => tooLate).catch(ignore)
@@ -172,6 +175,10 @@ export class Connection {
   async #connect(address: BrokerAddress): Promise<ChannelModel> {
     const { connectTimeoutMs, heartbeatSeconds, tls, name } = this.#settings
     const { protocol, hostname, port, vhost, username, password, tuning } = address
+    const giveUp = new AbortController()
+    this.#giveUp = giveUp
+    // `signal` is Node's own option of a socket, which amqplib hands on and its types do not know.
+    const cancellable: object = { signal: giveUp.signal }
     const pending = connect(
       // amqplib decodes the vhost once more.
       {
@@ -187,6 +194,7 @@ export class Connection {
       {
         ...tls,
         // With Nagle's algorithm each publish that is followed by a round trip costs 40 ms.
+        ...cancellable,
         noDelay: true,
         keepAlive: true,
         timeout: connectTimeoutMs,
@@ -196,7 +204,10 @@ export class Connection {
     return await withTimeLimit(
       pending.then((model) => this.#listen(model)),
       connectTimeoutMs,
-      () => new Error(`no connection in ${connectTimeoutMs} ms`),
+      () => {
+        giveUp.abort()
+        return new Error(`no connection in ${connectTimeoutMs} ms`)
+      },
       (model) => void model.close().catch(ignore),
     )
   }

@@ -48,10 +48,12 @@ class ClientTasks {
     this.#pool = pool
   }
 
+  /** @param isGiven whether the id is one of the caller's, which may be no UUID. */
   send(queue: unknown, name: string, args: unknown[], kwargs: Kwargs, id: string, isGiven: boolean): Promise<Receipt> {
     try {
       if (queue !== this.#queue) this.#moveTo(queue)
-      const messages = isGiven ? this.#make(name, { taskId: id }) : this.#kept(name)
+      const kept = this.#kept(name)
+      const messages = isGiven ? kept.for(taskOptions({ taskId: id }, kept.options)) : kept
       const prepared = messages.prepare(id, args, kwargs)
       return this.#pool.send(prepared, undefined, undefined, messages.declaration) as Promise<Receipt>
     } catch (error) {
@@ -68,15 +70,11 @@ class ClientTasks {
   #kept(name: string): TaskMessages {
     let messages = this.#messages.get(name)
     if (messages === undefined) {
-      messages = this.#make(name, {})
+      const options = taskOptions({ queue: this.#queue as string })
+      messages = new TaskMessages(taskName(name), options, destinationOf(options, ''), this.#declaration)
       if (this.#messages.size >= MOST_NAMES) this.#messages.clear()
       this.#messages.set(name, messages)
     }
     return messages
-  }
-
-  #make(name: string, own: { taskId?: string }): TaskMessages {
-    const options = taskOptions({ ...own, queue: this.#queue as string })
-    return new TaskMessages(taskName(name), options, destinationOf(options, ''), this.#declaration)
   }
 }

@@ -171,9 +171,10 @@ export class LeasedChannel extends EventEmitter {
     const { raw } = channel
     raw.off('error', this.#forwardError)
     raw.off('close', this.#forwardClose)
+    // What the window has kept back would go out on any channel, in any order.
+    this.#producer.flush()
     if (!this.#isDirty) return this.#pool.release(this.#producer)
     const gone = new Promise<void>((resolve) => raw.once('close', resolve))
-    this.#producer.flush()
     channel.retire('its borrower left consumers or settings on it')
     this.#pool.release(this.#producer)
     await gone

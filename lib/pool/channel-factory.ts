@@ -93,7 +93,6 @@ export class ChannelFactory {
     for (let attempt = 1; ; attempt++) {
       const connection = await this.#connection()
       if (connection === undefined) return DEAD
-      this.#count(connection, 1)
       try {
         return await this.#openOn(connection)
       } catch (error) {
@@ -143,7 +142,11 @@ export class ChannelFactory {
       const [best] = this.#connections
         .filter((connection) => connection.isOpen)
         .sort((a, b) => this.#channelsOn(a) - this.#channelsOn(b))
-      if (best !== undefined) return best
+      if (best !== undefined) {
+        // Before anybody else chooses: channels are often opened several at once.
+        this.#count(best, 1)
+        return best
+      }
       await new Promise<void>((resolve) => this.#waiting.push(resolve))
     }
   }

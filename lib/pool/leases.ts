@@ -1,6 +1,7 @@
 import { PooledProducerError } from '../errors.ts'
 import type { EventLog } from '../observe/log.ts'
 import { checkCallOptions } from '../options.ts'
+import { AbortWatch } from './abort-watch.ts'
 import type { PooledChannel } from './channel-factory.ts'
 import type { ChannelPool } from './channel-pool.ts'
 import type { Declarations } from './declarations.ts'
@@ -52,6 +53,7 @@ export class Leases {
   readonly #warnings = new Map<Producer, NodeJS.Timeout>()
   readonly #waiting = new Set<(error: PooledProducerError) => void>()
   readonly #openListeners = new Set<() => void>()
+  readonly #signals = new AbortWatch()
 
   constructor(
     channels: ChannelPool,
@@ -158,7 +160,7 @@ export class Leases {
     return new Promise((resolve, reject) => {
       const leave = () => {
         clearTimeout(timer)
-        signal?.removeEventListener('abort', abort)
+        unlisten?.()
         this.#waiting.delete(fail)
       }
       const got = (value: T) => {
@@ -172,7 +174,7 @@ export class Leases {
       }
       const abort = () => fail(aborted(signal))
       const timer = setTimeout(() => fail(this.#timedOut(timeoutMs)), timeoutMs)
-      signal?.addEventListener('abort', abort, { once: true })
+      const unlisten = signal === undefined ? undefined : this.#signals.watch(signal, abort)
       this.#waiting.add(fail)
       line.wait(got)
     })

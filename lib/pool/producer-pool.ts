@@ -1,7 +1,7 @@
 import type { Message } from '../amqp/message.ts'
 import { PooledProducerError, quiet } from '../errors.ts'
 import { EventLog } from '../observe/log.ts'
-import { checkCallOptions, type EffectivePoolOptions, type PoolOptions, poolOptions } from '../options.ts'
+import { checkCallOptions, describe, type EffectivePoolOptions, type PoolOptions, poolOptions } from '../options.ts'
 import { ChannelFactory, type PooledChannel } from './channel-factory.ts'
 import { ChannelPool } from './channel-pool.ts'
 import { ConnectionSet, type Obstacle, repeated } from './connection-set.ts'
@@ -133,6 +133,10 @@ export class ProducerPool implements AsyncDisposable {
 
   /** Runs a function with a leased producer, and releases it whatever comes of it. */
   use<T>(run: (producer: Producer) => Promise<T> | T, options: AcquireOptions = {}): Promise<T> {
+    if (typeof run !== 'function') {
+      const text = `use must be given a function that takes a producer, got ${describe(run)}`
+      return quiet(Promise.reject(new PooledProducerError('ERR_INVALID_OPTION', text)))
+    }
     const running: Promise<T> = new Promise((resolve, reject) => {
       this.#use(run, options).then(resolve, (error) => {
         // A fault of the pool's may go unawaited, as with publish; a fault of the caller's own is the caller's.

@@ -1,4 +1,5 @@
 import { PooledProducerError, quiet } from '../errors.ts'
+import { AbortWatch } from './abort-watch.ts'
 import { abortedPublish } from './admission.ts'
 import type { PooledChannel } from './channel-factory.ts'
 import type { Obstacle } from './connection-set.ts'
@@ -16,6 +17,7 @@ export class Settlement {
   readonly #log: PublishLog
   readonly #obstacle: () => Obstacle
   readonly #deadlines: Deadlines = new Deadlines((publish) => this.#expire(publish))
+  readonly #signals = new AbortWatch()
   #listeners: (() => void)[] = []
 
   /** @param obstacle why a publish that was never written has waited in vain. */
@@ -81,8 +83,7 @@ export class Settlement {
 
   #listen(publish: PendingPublish, signal: AbortSignal): void {
     const abort = () => this.fail(publish, abortedPublish(signal, outcomeOf(publish)))
-    signal.addEventListener('abort', abort, { once: true })
-    publish.unlisten = () => signal.removeEventListener('abort', abort)
+    publish.unlisten = this.#signals.watch(signal, abort)
   }
 
   #expire(publish: PendingPublish): void {

@@ -255,6 +255,7 @@ describe.each([
       await channel.bindQueue(queue, exchange, 'a.*')
       await channel.bindExchange(exchange, other, '')
       channel.publish(other, 'a.b', Buffer.from('hello'))
+      await channel.waitForConfirms()
       expect(await channel.checkQueue(queue)).toEqual({ queue, messageCount: 1, consumerCount: 0 })
       await channel.unbindExchange(exchange, other, '')
       await channel.unbindQueue(queue, exchange, 'a.*')
@@ -488,6 +489,17 @@ describe.each([
       await channel.close()
 
       expect(events).toEqual(['confirm', 'close'])
+    })
+
+    test('keeps the order of what was published, also beyond the window', async () => {
+      const { channel } = await open({ maxInFlight: 10, maxChannels: 4 })
+      const queue = await queues.declare()
+      const bodies = Array.from({ length: 500 }, (_, index) => `${index}`)
+
+      for (const body of bodies) channel.sendToQueue(queue, Buffer.from(body))
+      await channel.close()
+
+      expect(await queues.bodies(queue)).toEqual(bodies)
     })
 
     test('resolves when a message failed: that is for its callback', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { type ChannelModel, connect } from 'amqplib'
-import { type CallbackModel, type ConfirmChannel, connect as connectWithCallback } from 'amqplib/callback_api'
+import { type ConfirmChannel, type Connection, connect as connectWithCallback } from 'amqplib/callback_api'
 import { withPooledProducer } from '../../lib/middleware/with-pooled-producer.ts'
 import type { ProducerPool } from '../../lib/pool/producer-pool.ts'
 import { useBroker } from '../support/broker.ts'
@@ -44,7 +44,7 @@ describe.each([
 
     await inBatches(COUNT, 200, async (index) => {
       const channel = await connection.createConfirmChannel()
-      channel.sendToQueue(queue, Buffer.from(`${index}`), { persistent: true })
+      channel.sendToQueue(queue, Buffer.from(`${index}`))
       await channel.waitForConfirms()
       await channel.close()
     })
@@ -85,7 +85,7 @@ describe.each([
 
   test("takes no more than maxChannels channels in amqplib's callback API", async () => {
     const pool = makePool({ broker: broker.url, fastPath, maxChannels: 4 })
-    const connection = await new Promise<CallbackModel>((resolve, reject) => {
+    const connection = await new Promise<Connection>((resolve, reject) => {
       connectWithCallback(broker.url, { noDelay: true }, (error, model) => (error ? reject(error) : resolve(model)))
     })
     afterTest(() => new Promise((resolve) => connection.close(resolve)))
@@ -111,7 +111,7 @@ describe.each([
 
 test("in amqplib's callback API every operation answers its callback", async () => {
   const pool = makePool({ broker: broker.url })
-  const connection = await new Promise<CallbackModel>((resolve, reject) => {
+  const connection = await new Promise<Connection>((resolve, reject) => {
     connectWithCallback(broker.url, { noDelay: true }, (error, model) => (error ? reject(error) : resolve(model)))
   })
   afterTest(() => new Promise((resolve) => connection.close(resolve)))

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { useBroker } from '../support/broker.ts'
+import { afterTest } from '../support/cleanup.ts'
 import { until } from '../support/condition.ts'
 import { failureOf } from '../support/failure.ts'
 import { makePool, makeProxy, NOWHERE, readyPool } from '../support/pools.ts'
@@ -308,9 +309,11 @@ test('a confirm, a retry and a failure are logged with the task that they concer
   proxy.reset()
   await proxy.set('pass')
   await resent
-  await expect(pool.publish({ ...message, exchange: '', routingKey: 'nobody', mandatory: true })).rejects.toMatchObject({
-    taskId: 'id-1',
-  })
+  await expect(pool.publish({ ...message, exchange: '', routingKey: 'nobody', mandatory: true })).rejects.toMatchObject(
+    {
+      taskId: 'id-1',
+    },
+  )
 
   const task = { taskId: 'id-1', task: 'tasks.add' }
   expect(logger.of('publish.confirm')).toEqual([
@@ -323,6 +326,55 @@ test('a confirm, a retry and a failure are logged with the task that they concer
   expect(logger.of('publish.fail')).toEqual([
     expect.objectContaining({ level: 'error', ...task, attempt: 1, code: 'ERR_UNROUTABLE', outcome: 'refused' }),
   ])
+})
+
+test.each([0, 1])(
+  'a tracer that replaces publish sees every message from then on, also with minChannels %d',
+  async (minChannels) => {
+    const logger = new RecordedLog()
+    const pool = makePool({ broker: broker.url, minChannels, publishTimeoutMs: 3_000, logger })
+    await pool.publish(DROPPED)
+    const confirmChannel = await queues.connection.createConfirmChannel()
+    const prototype = Object.getPrototypeOf(confirmChannel)
+    const { publish } = prototype
+    let seen = 0
+    prototype.publish = function (...args: unknown[]) {
+      seen++
+      return publish.apply(this, args)
+    }
+    afterTest(() => {
+      prototype.publish = publish
+      return confirmChannel.close()
+    })
+    await Promise.all([pool.publish(DROPPED), pool.publish(DROPPED)])
+    await pool.use((producer) => producer.publish(DROPPED))
+
+    expect(seen).toBe(3)
+    expect(pool.stats()).toMatchObject({ confirms: 4, failures: 0, retries: 0 })
+    expect(logger.of('pool.warning')).toHaveLength(1)
+  },
+)
+
+test('a pool made under a tracer uses its publish from the start, after one warning', async () => {
+  const confirmChannel = await queues.connection.createConfirmChannel()
+  const prototype = Object.getPrototypeOf(confirmChannel)
+  const { publish } = prototype
+  let seen = 0
+  prototype.publish = function (...args: unknown[]) {
+    seen++
+    return publish.apply(this, args)
+  }
+  afterTest(() => {
+    prototype.publish = publish
+    return confirmChannel.close()
+  })
+  const logger = new RecordedLog()
+  const pool = makePool({ broker: broker.url, logger, minChannels: 2 })
+  await Promise.all(publishTimes(10, () => pool.publish(DROPPED)))
+
+  expect(seen).toBe(10)
+  await until(() => pool.stats().channels === 2)
+  expect(logger.of('pool.warning')).toHaveLength(1)
 })
 
 test('the lease of a turn is logged like any other', async () => {

@@ -3,7 +3,7 @@ import type { ProducerPool } from '../../lib/pool/producer-pool.ts'
 import { rabbitmqTest, uniqueName, useBroker } from '../support/broker.ts'
 import { until } from '../support/condition.ts'
 import { failureOf } from '../support/failure.ts'
-import { makePool, makeProxy, readyPool } from '../support/pools.ts'
+import { makeProxy, readyPool } from '../support/pools.ts'
 import { useQueues } from '../support/queues.ts'
 
 const broker = useBroker()

@@ -144,7 +144,13 @@ test('a lost and reopened connection is told in the log and in events, without t
   expect(events).toEqual(['connect 1', 'disconnect 1', 'connect 1'])
   expect(logger.of('connection.close')[0]).toMatchObject({ level: 'info', connection: 1, reason: expect.any(String) })
   expect(logger.of('connection.retry')[0]).toMatchObject({ level: 'warn', attempt: 1, delayMs: expect.any(Number) })
-  expect(pool.stats()).toMatchObject({ state: 'open', connections: 1, channels: 1, channelsOpened: 2, channelsClosed: 1 })
+  expect(pool.stats()).toMatchObject({
+    state: 'open',
+    connections: 1,
+    channels: 1,
+    channelsOpened: 2,
+    channelsClosed: 1,
+  })
   expect(JSON.stringify(logger.records)).not.toContain(`:${new URL(broker.url).password}@`)
 })
 

@@ -253,12 +253,15 @@ describe('close', () => {
     expect(pool.state).toBe('closed')
   })
 
-  test.each([{ timeoutMs: 0 }, { timeoutMs: '5' }, 5])('with %p is ERR_INVALID_OPTION and closes nothing', async (options) => {
-    const pool = await readyPool({ broker: broker.url })
+  test.each([{ timeoutMs: 0 }, { timeoutMs: '5' }, 5])(
+    'with %p is ERR_INVALID_OPTION and closes nothing',
+    async (options) => {
+      const pool = await readyPool({ broker: broker.url })
 
-    await expect(pool.close(options as never)).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' })
-    await pool.publish(DROPPED)
-  })
+      await expect(pool.close(options as never)).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' })
+      await pool.publish(DROPPED)
+    },
+  )
 })
 
 describe('events', () => {

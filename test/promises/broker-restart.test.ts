@@ -9,6 +9,7 @@ import { makeApp } from '../support/pools.ts'
 
 const QUEUE = 'tasks'
 const BATCH = 20
+const MOST_OPEN = 1_000
 
 for (const [how, signal, publishTimeoutMs] of [
   ['restarted', 'SIGTERM', 60_000],
@@ -37,7 +38,8 @@ for (const [how, signal, publishTimeoutMs] of [
         const open: Promise<unknown>[] = []
         while (!isOver) {
           for (let n = 0; n < BATCH; n++) open.push(send())
-          await until(() => app.pool.stats().inFlight === 0)
+          await new Promise((resolve) => setImmediate(resolve))
+          await until(() => sent - confirmed.size - failures.length < MOST_OPEN, 60_000)
         }
         await Promise.all(open)
       })()
@@ -48,7 +50,7 @@ for (const [how, signal, publishTimeoutMs] of [
       const confirmedBefore = confirmed.size
       if (publishTimeoutMs < 5_000) await until(() => failures.length > 0)
       await node.start()
-      await until(() => confirmed.size > confirmedBefore + 200, 30_000)
+      await until(() => confirmed.size > confirmedBefore + MOST_OPEN, 30_000)
       isOver = true
       await Promise.all([sending, caught])
 

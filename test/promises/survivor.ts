@@ -1,5 +1,6 @@
 // All that can go wrong, with no listener and no promise awaited: this process must live through it. Run by
 // survival.test.ts; what it logs goes to standard output.
+/* oxlint-disable typescript/no-floating-promises -- that nobody awaits them is the test */
 import { createCelery, createProducerPool, type Producer } from '../../lib/index.ts'
 import { until } from '../support/condition.ts'
 
@@ -29,17 +30,14 @@ function ask(kept: typeof pool): void {
   kept.publish(good, { timeoutMs: 1 })
   kept.publish(good, { timeoutMs: 'soon' as never })
   kept.publish(good, { signal: AbortSignal.abort() })
-  kept.acquire().then(
-    (producer) => {
-      producer.publish(good)
-      producer.publish(missing)
-      producer.publish(wrong)
-      producer.release()
-      producer.publish(good)
-      released.push(producer)
-    },
-    ignore,
-  )
+  kept.acquire().then((producer) => {
+    producer.publish(good)
+    producer.publish(missing)
+    producer.publish(wrong)
+    producer.release()
+    producer.publish(good)
+    released.push(producer)
+  }, ignore)
   kept.acquire({ timeoutMs: 1 }).then(giveBack, ignore)
   kept.acquire({ block: false }).then(giveBack, ignore)
   kept.acquire({ signal: AbortSignal.abort() })
@@ -116,6 +114,7 @@ ask(pool)
 askApp(app)
 await until(() => pool.stats().connections === 1)
 await pool.drain()
+await until(() => pool.stats().leased === 0)
 console.log(JSON.stringify({ codes, stats: pool.stats() }))
 pool.close()
 away.close()

@@ -20,7 +20,10 @@ const leases = await Promise.all([pool.acquire(), pool.acquire()])
 
 async function rejection(waiting: Promise<unknown>, deadlineMs: number): Promise<Rejection> {
   const startedAt = performance.now()
-  const error: PooledProducerError = await waiting.then(() => Promise.reject(new Error('it was served')), (e) => e)
+  const error: PooledProducerError = await waiting.then(
+    () => Promise.reject(new Error('it was served')),
+    (e) => e,
+  )
   const lateMs = performance.now() - startedAt - deadlineMs
   return { code: error.code, message: error.message, cause: `${(error.cause as Error | undefined)?.message}`, lateMs }
 }

@@ -1,0 +1,115 @@
+import { expect, test } from '@jest/globals'
+import { PendingPublish } from '../../lib/pool/pending-publish.ts'
+import { prepare } from '../../lib/pool/producer.ts'
+import { PublishQueue } from '../../lib/pool/publish-queue.ts'
+
+const { template } = prepare({ routingKey: 'q', body: '' }, undefined)
+
+function publishes(count: number): PendingPublish[] {
+  return Array.from({ length: count }, (_, index) => new PendingPublish(template, [], `${index}`, undefined))
+}
+
+function settle(publish: PendingPublish | undefined): void {
+  if (publish === undefined) throw new Error('there is no such publish')
+  publish.isSettled = true
+  publish.place?.noteSettled()
+  publish.place = undefined
+}
+
+function bodies(items: readonly PendingPublish[]): unknown[] {
+  return items.map(({ body }) => body)
+}
+
+function newQueue(): { queue: PublishQueue; count: { waiting: number } } {
+  const count = { waiting: 0 }
+  return { queue: new PublishQueue(count), count }
+}
+
+test('what came first leaves first', () => {
+  const { queue } = newQueue()
+  for (const publish of publishes(3)) queue.push(publish)
+
+  expect([queue.shift(), queue.shift(), queue.shift(), queue.shift()].map((publish) => publish?.body)).toEqual([
+    '0',
+    '1',
+    '2',
+    undefined,
+  ])
+})
+
+test('what is put back goes before the others, in its own order', () => {
+  const { queue } = newQueue()
+  const [a, b, c, d] = publishes(4) as [PendingPublish, PendingPublish, PendingPublish, PendingPublish]
+  queue.push(a)
+  queue.push(b)
+  queue.shift()
+  queue.pushFront([c, d])
+
+  expect(bodies(queue.takeAll())).toEqual(['2', '3', '1'])
+})
+
+test('what was settled where it stood is passed over, and counts no more', () => {
+  const { queue, count } = newQueue()
+  const items = publishes(5)
+  for (const publish of items) queue.push(publish)
+  settle(items[0])
+  settle(items[2])
+  settle(items[4])
+  expect(queue.length).toBe(2)
+  expect(count.waiting).toBe(2)
+
+  expect(bodies(queue.takeAll())).toEqual(['1', '3'])
+  expect(queue.length).toBe(0)
+  expect(count.waiting).toBe(0)
+})
+
+test('queues of one pool count together, and a publish that moves counts once', () => {
+  const count = { waiting: 0 }
+  const [one, other] = [new PublishQueue(count), new PublishQueue(count)]
+  for (const publish of publishes(3)) one.push(publish)
+  other.pushFront(one.takeAll())
+
+  expect(count.waiting).toBe(3)
+  expect([one.length, other.length]).toEqual([0, 3])
+})
+
+test('the order holds and the count is right, whatever comes, goes and is settled between', () => {
+  const { queue, count } = newQueue()
+  let expected: PendingPublish[] = []
+  let next = 0
+  // A fixed sequence that looks random (Lehmer's generator, modulus 2^31 - 1).
+  let seed = 1
+  const random = (below: number): number => {
+    seed = (seed * 48_271) % 2_147_483_647
+    return seed % below
+  }
+  const fresh = (size: number) => publishes(size).map((publish) => Object.assign(publish, { body: `${next++}` }))
+
+  for (let step = 0; step < 3_000; step++) {
+    const choice = random(10)
+    if (choice < 4) {
+      for (const publish of fresh(random(20))) {
+        queue.push(publish)
+        expected.push(publish)
+      }
+    } else if (choice < 5) {
+      const front = fresh(random(20))
+      queue.pushFront(front)
+      expected = [...front, ...expected]
+    } else if (choice < 8) {
+      for (let times = random(15); times > 0; times--) {
+        if (queue.shift() !== expected.shift()) throw new Error(`another publish was expected at step ${step}`)
+      }
+    } else {
+      // Thousands at once, now and then, so that the settled ones are cleared out.
+      const settled = step % 500 === 0 ? fresh(3_000) : expected.filter(() => random(4) === 0)
+      if (step % 500 === 0) for (const publish of settled) queue.push(publish)
+      for (const publish of settled) settle(publish)
+      expected = expected.filter(({ isSettled }) => !isSettled)
+    }
+    if (queue.length !== expected.length || count.waiting !== expected.length) {
+      throw new Error(`${queue.length} wait and ${count.waiting} are counted, not ${expected.length}, at step ${step}`)
+    }
+  }
+  expect(queue.takeAll()).toEqual(expected)
+})
