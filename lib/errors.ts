@@ -1,3 +1,5 @@
+import { types } from 'node:util'
+
 /**
  * Every code that an error of this package can carry, with what `retryable` says for it unless the
  * place that raises it knows better. The list is public and closed.
@@ -81,6 +83,11 @@ export class PooledProducerError extends Error {
 export function quiet<T>(promise: Promise<T>): Promise<T> {
   promise.catch(ignore)
   return promise
+}
+
+/** What was thrown, as an error; errors of another realm, such as a worker's or a test's, are errors too. */
+export function asError(thrown: unknown): Error {
+  return types.isNativeError(thrown) || thrown instanceof Error ? thrown : new Error(String(thrown))
 }
 
 function ignore(): void {}

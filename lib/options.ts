@@ -70,7 +70,8 @@ export interface PoolOptions {
 }
 
 /** {@link PoolOptions} with every default filled in, checked and frozen. */
-export interface EffectivePoolOptions extends Required<Omit<PoolOptions, 'broker' | 'tls' | 'credentials' | 'logger'>> {
+export interface EffectivePoolOptions
+  extends Readonly<Required<Omit<PoolOptions, 'broker' | 'tls' | 'credentials' | 'logger'>>> {
   readonly broker: readonly string[]
   readonly tls?: ConnectionOptions
   readonly credentials?: Credentials

@@ -8,7 +8,7 @@ const LIB = join(import.meta.dirname, '..', 'lib')
 const LAYERS = ['index', 'cli', 'testing', 'middleware', 'celery', 'pool', 'amqp', 'observe', 'base']
 /** Each of these packages is known to one folder only, its types included. */
 const HOMES: Record<string, string> = { amqplib: 'amqp', 'generic-pool': 'pool', pino: 'observe' }
-const MAX_LINES = 300
+const MAX_LINES = 320
 
 // Types count: a file that names another's type is tied to it as well.
 const IMPORT = /^\s*(?:import|export)\s[^'"]*?from\s*'([^']+)'|^\s*import\s*'([^']+)'|\bimport\(\s*'([^']+)'/gm

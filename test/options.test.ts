@@ -213,7 +213,8 @@ test.each<[string, unknown, string | RegExp]>([
   ['broker', [['amqp://u:s3cret@h']], `broker[0] ${BAD_URL} object`],
   ['maxchannels', 8, /^maxchannels is not an option of a pool; did you mean maxChannels\?$/],
   ['max_channels', 8, /^max_channels is not an option of a pool; did you mean maxChannels\?$/],
-  ['heartbeat', 8, /^heartbeat is not an option of a pool; known are connections, minChannels, .*logger$/],
+  ['zeal', 8, /^zeal is not an option of a pool; known are connections, minChannels, .*logger$/],
+  ['heartbeat', 8, /^heartbeat is not an option of a pool; did you mean heartbeatSeconds\?$/],
   ['url', 'amqp://u:s3cret@h', /^url is not an option of a pool; /],
   ['__proto__ ', {}, /^__proto__ {2}is not an option of a pool; /],
 ])('%s: %p is refused', (name, value, message) => {

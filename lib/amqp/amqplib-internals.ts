@@ -26,6 +26,7 @@ interface InnerConnection {
   readonly channels: ({ readonly buffer: Duplex } | null)[]
   readonly muxer: { readonly blocked: boolean }
   sentSinceLastCheck: boolean
+  readonly expectSocketClose: boolean
   sendBytes(bytes: Buffer): void
 }
 
@@ -74,6 +75,11 @@ export function wireOf(channel: ConfirmChannel): Wire | undefined {
 export function frameMaxOf(model: ChannelModel): number | undefined {
   const { frameMax } = model.connection as unknown as Partial<InnerConnection>
   return typeof frameMax === 'number' && frameMax > 0 ? frameMax : undefined
+}
+
+/** Whether the broker closed the connection before anybody could listen for it. */
+export function isClosed(model: ChannelModel): boolean {
+  return (model.connection as unknown as Partial<InnerConnection>).expectSocketClose === true
 }
 
 /** Ends the socket at once, so that amqplib sees a lost connection; false when it cannot be reached. */

@@ -25,6 +25,7 @@ const TUNING: Record<Tuning, { min: number; max: number }> = {
   heartbeat: { min: 0, max: 65_535 },
 }
 
+const NOT_A_URL = 'is not a URL such as amqp://user:password@host/vhost'
 const PROTOCOLS = { 'amqp:': 'amqp', 'pyamqp:': 'amqp', 'amqps:': 'amqps' } as const
 const DEFAULT_PORT = { amqp: 5_672, amqps: 5_671 }
 
@@ -40,10 +41,16 @@ export function parseBrokerUrl(url: string, credentials?: Credentials): BrokerAd
     parts = new URL(url)
   } catch {
     // The cause is left out on purpose: Node's error carries the whole URL.
-    throw invalid('is not a URL such as amqp://user:password@host/vhost')
+    throw invalid(NOT_A_URL)
   }
   const protocol = PROTOCOLS[parts.protocol as keyof typeof PROTOCOLS]
   if (protocol === undefined) throw invalid(`must begin with amqp: or amqps:, not ${parts.protocol}`)
+
+  if (!url.includes('//')) throw invalid(NOT_A_URL)
+  // Left unencoded, a password's #, ? or / ends the host, and the rest of it would be shown as a vhost.
+  if ((parts.pathname + parts.search + parts.hash).includes('@')) {
+    throw invalid("has an @ behind its host: a password's special characters must be percent-encoded")
+  }
 
   const hostname = parts.hostname.replace(/^\[|\]$/g, '') || 'localhost'
   const port = parts.port === '' ? DEFAULT_PORT[protocol] : Number(parts.port)

@@ -1,4 +1,4 @@
-import { PooledProducerError } from '../errors.ts'
+import { asError, PooledProducerError } from '../errors.ts'
 import type { PublishTemplate } from './publish-template.ts'
 
 /** The fields of basic.return. */
@@ -9,7 +9,7 @@ export interface ReturnedReply {
 
 /** The channel is gone, and not through a fault of these messages: they can be sent again. */
 export function lostChannel(cause: unknown): PooledProducerError {
-  const reason = cause instanceof Error ? cause.message : 'the connection was closed'
+  const reason = cause === undefined ? 'the connection was closed' : asError(cause).message
   return channelClosed(`the channel was lost: ${reason}`, 'unknown', true, cause)
 }
 

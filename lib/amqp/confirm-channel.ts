@@ -165,7 +165,8 @@ export class ConfirmChannel<M extends Outgoing> {
 
   /** Sends what was written, in one piece. */
   flush(): void {
-    if (this.#isOpen) this.#writer.flush()
+    // After a close, frames on the channel would end the connection.
+    if (this.#isOpen && this.#closing === undefined) this.#writer.flush()
   }
 
   /** Takes no more messages, and closes once those in flight are settled. */

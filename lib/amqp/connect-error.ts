@@ -1,4 +1,4 @@
-import { PooledProducerError } from '../errors.ts'
+import { asError, PooledProducerError } from '../errors.ts'
 
 /** Faults that the same attempt meets again until somebody changes something, by what shows them. */
 const REFUSALS: readonly { readonly shown: RegExp; readonly means: string }[] = [
@@ -22,19 +22,20 @@ const TLS_CODE = /^(ERR_SSL_|ERR_TLS_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|
  */
 export function connectError(cause: unknown, broker: string): PooledProducerError {
   if (cause instanceof PooledProducerError) return cause
-  const error = cause instanceof Error ? cause : new Error(String(cause))
+  const error = asError(cause)
   const code = (error as NodeJS.ErrnoException).code
   if (typeof code === 'string' && TLS_CODE.test(code)) {
     const hint = code === 'ERR_SSL_WRONG_VERSION_NUMBER' ? '; is it a port without TLS?' : ''
     return refused(`TLS with ${broker} failed: ${error.message.trim()} (${code})${hint}`, error)
   }
-  const refusal = REFUSALS.find(({ shown }) => shown.test(error.message))
+  // An error of the network has a code and may name any number; the handshake's have only their text.
+  const refusal = code !== undefined ? undefined : REFUSALS.find(({ shown }) => shown.test(error.message))
   if (refusal !== undefined) return refused(`${broker} refused the connection: ${refusal.means}`, error)
 
   const isAbrupt = /closed abruptly/i.test(error.message)
   const hint = isAbrupt ? '; is it a port for TLS, or is the broker starting?' : ''
   // A host with several addresses fails with one error for each.
-  const reasons = error instanceof AggregateError ? error.errors.map(String).join(', ') : error.message
+  const reasons = 'errors' in error ? (error.errors as Error[]).map(({ message }) => message).join(', ') : error.message
   return new PooledProducerError('ERR_BROKER_UNAVAILABLE', `${broker} cannot be reached: ${reasons}${hint}`, { cause })
 }
 

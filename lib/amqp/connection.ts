@@ -1,7 +1,7 @@
 import { type ChannelModel, connect, type ConfirmChannel as RawChannel } from 'amqplib'
 import { PooledProducerError } from '../errors.ts'
 import type { EffectivePoolOptions } from '../options.ts'
-import { destroySocket, frameMaxOf } from './amqplib-internals.ts'
+import { destroySocket, frameMaxOf, isClosed } from './amqplib-internals.ts'
 import { backoffMs } from './backoff.ts'
 import type { BrokerAddress } from './broker-url.ts'
 import { connectError } from './connect-error.ts'
@@ -63,6 +63,9 @@ export class Connection {
   #model: ChannelModel | undefined
   #node: number
   #attempts = 0
+  #rounds = 0
+  /** Nodes that said no since the last connection: trying them again does not change that. */
+  readonly #refusing = new Set<number>()
   #shortLives = 0
   #openedAt = 0
   #blockedAt = 0
@@ -108,6 +111,7 @@ export class Connection {
     const isPaused = this.#state === 'refused' && performance.now() - this.#refusedAt < REFUSED_PAUSE_MS
     if ((this.#state === 'idle' || this.#state === 'refused') && !isPaused) {
       this.#attempts = 0
+      this.#refusing.clear()
       this.#move('connecting')
       void this.#attempt()
     }
@@ -147,7 +151,9 @@ export class Connection {
     if (model === undefined) this.#giveUp?.abort()
     if (model !== undefined) {
       const tooLate = new Error(`the broker did not answer the close in ${limitMs} ms`)
-      await withTimeLimit(model.close(), limitMs, () => tooLate).catch(ignore)
+      // amqplib never answers when the connection is lost while it closes.
+      const closed = Promise.race([model.close(), new Promise<void>((resolve) => model.once('close', () => resolve()))])
+      await withTimeLimit(closed, limitMs, () => tooLate).catch(ignore)
       // amqplib may leave the socket half open when the broker is blocked or gone.
       destroySocket(model, tooLate)
       this.#lose('closed by the pool')
@@ -214,6 +220,7 @@ export class Connection {
 
   /** Attached before anything else can run: an `error` that nobody listens for ends the process. */
   #listen(model: ChannelModel): ChannelModel {
+    if (isClosed(model)) throw new Error('the broker closed the connection as it opened it')
     model.on('error', (error) => {
       if (this.#model === model) this.lastError = error
     })
@@ -238,7 +245,8 @@ export class Connection {
   #opened(model: ChannelModel, openMs: number): void {
     const attempts = this.#attempts
     this.#model = model
-    this.#attempts = 0
+    this.#attempts = this.#rounds = 0
+    this.#refusing.clear()
     this.#openedAt = performance.now()
     this.generation++
     this.#move('open')
@@ -266,16 +274,17 @@ export class Connection {
 
   #failed(error: PooledProducerError): void {
     this.lastError = error
-    this.#nextNode()
-    const isRoundOver = this.#attempts % this.#nodes.length === 0
-    if (error.code === 'ERR_BROKER_REFUSED' && isRoundOver) {
+    if (error.code === 'ERR_BROKER_REFUSED') this.#refusing.add(this.#node)
+    if (this.#refusing.size === this.#nodes.length) {
       this.#refusedAt = performance.now()
       this.#move('refused')
       this.#owner.refused(this, error)
       return
     }
     // The other nodes are tried at once; a pause stands only between the rounds.
-    const delayMs = isRoundOver ? backoffMs(this.#attempts / this.#nodes.length) : 0
+    const tried = this.#node
+    this.#nextNode()
+    const delayMs = this.#node > tried ? 0 : backoffMs(++this.#rounds)
     this.#owner.retrying(this, { attempt: this.#attempts, delayMs, error })
     this.#attemptIn(delayMs)
   }
@@ -285,7 +294,8 @@ export class Connection {
   }
 
   #nextNode(): void {
-    this.#node = (this.#node + 1) % this.#nodes.length
+    do this.#node = (this.#node + 1) % this.#nodes.length
+    while (this.#refusing.has(this.#node))
   }
 
   #unavailable(reason: string, cause: unknown = this.lastError): PooledProducerError {

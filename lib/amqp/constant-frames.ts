@@ -1,4 +1,4 @@
-import { PooledProducerError } from '../errors.ts'
+import { asError, PooledProducerError } from '../errors.ts'
 import type { ByteWriter } from './byte-writer.ts'
 import { writeTable } from './field-table.ts'
 import { ID_LENGTH, ID_SLOT, Slot, type TemplateFields } from './template-fields.ts'
@@ -122,8 +122,10 @@ function propertyFlags(properties: TemplateFields['properties']): number {
 
 function writeHeaders(out: ByteWriter, headers: object, ids: number[], texts: Hole[]): void {
   try {
-    writeTable(out, headers, (value) => {
+    writeTable(out, headers, (value, depth) => {
       if (!(value instanceof Slot)) return false
+      // The length of a table within the table would have to be patched too.
+      if (depth > 0 && value !== ID_SLOT) throw new TypeError('a text slot can only stand for a whole header')
       out.uint8('S'.charCodeAt(0))
       if (value === ID_SLOT) {
         out.uint32(ID_LENGTH)
@@ -135,7 +137,7 @@ function writeHeaders(out: ByteWriter, headers: object, ids: number[], texts: Ho
       return true
     })
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const reason = asError(cause).message
     throw new PooledProducerError('ERR_INVALID_OPTION', `the headers cannot be encoded: ${reason}`, {
       cause,
       outcome: 'not-sent',

@@ -1,7 +1,7 @@
 import type { ByteWriter } from './byte-writer.ts'
 
-/** Writes a value that is no plain field; false when it does not know it either. */
-export type FieldHook = (value: object) => boolean
+/** Writes a value that is no plain field, so many tables and arrays deep; false when it does not know it either. */
+export type FieldHook = (value: object, depth: number) => boolean
 
 /**
  * Writes a field table with the types that amqplib chooses for JavaScript's values: the smallest signed
@@ -11,7 +11,7 @@ export type FieldHook = (value: object) => boolean
  *
  * @throws {TypeError | RangeError} for a value that no field can hold.
  */
-export function writeTable(out: ByteWriter, table: object, hook?: FieldHook): void {
+export function writeTable(out: ByteWriter, table: object, hook?: FieldHook, depth = 0): void {
   const start = out.length
   out.uint32(0)
   // Inherited keys count, as they do for amqplib.
@@ -19,12 +19,12 @@ export function writeTable(out: ByteWriter, table: object, hook?: FieldHook): vo
     const value = (table as Record<string, unknown>)[key]
     if (value === undefined) continue
     out.shortString(key)
-    writeField(out, value, hook)
+    writeField(out, value, hook, depth)
   }
   out.patchUint32(start, out.length - start - 4)
 }
 
-function writeField(out: ByteWriter, value: unknown, hook?: FieldHook): void {
+function writeField(out: ByteWriter, value: unknown, hook?: FieldHook, depth = 0): void {
   switch (typeof value) {
     case 'string':
       tag(out, 'S')
@@ -35,20 +35,20 @@ function writeField(out: ByteWriter, value: unknown, hook?: FieldHook): void {
     case 'number':
       return writeTyped(out, numberType(value), value)
     case 'object':
-      return writeObject(out, value, hook)
+      return writeObject(out, value, hook, depth)
     default:
       throw new TypeError(`a header cannot hold a ${typeof value}`)
   }
 }
 
-function writeObject(out: ByteWriter, value: object | null, hook?: FieldHook): void {
+function writeObject(out: ByteWriter, value: object | null, hook: FieldHook | undefined, depth: number): void {
   if (value === null) return tag(out, 'V')
-  if (hook?.(value)) return
+  if (hook?.(value, depth)) return
   if (Array.isArray(value)) {
     tag(out, 'A')
     const start = out.length
     out.uint32(0)
-    for (const item of value) writeField(out, item, hook)
+    for (const item of value) writeField(out, item, hook, depth + 1)
     return out.patchUint32(start, out.length - start - 4)
   }
   if (Buffer.isBuffer(value)) {
@@ -60,7 +60,7 @@ function writeObject(out: ByteWriter, value: object | null, hook?: FieldHook): v
     return writeTyped(out, typed['!'], typed.value)
   }
   tag(out, 'F')
-  writeTable(out, value, hook)
+  writeTable(out, value, hook, depth + 1)
 }
 
 function numberType(value: number): string {
@@ -122,6 +122,9 @@ function writeTyped(out: ByteWriter, type: string, value: unknown): void {
 }
 
 function writeDecimal(out: ByteWriter, { places, digits }: { places: number; digits: number }): void {
+  if (!Number.isInteger(places) || !Number.isInteger(digits)) {
+    throw new TypeError('a decimal header needs places and digits, both whole numbers')
+  }
   tag(out, 'D')
   out.uint8(places)
   out.uint32(digits)

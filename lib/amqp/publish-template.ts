@@ -134,7 +134,9 @@ export class PublishTemplate {
     for (let i = 0; i < this.#texts.length; i++) text += textOf(values, this.#texts[i] as number)
     if (typeof body === 'string') text += body
     const { length } = text
-    return length <= scratch.length && encoder.encodeInto(text, scratch).written === length
+    if (length > scratch.length) return false
+    const { read, written } = encoder.encodeInto(text, scratch)
+    return read === length && written === length
   }
 
   /**

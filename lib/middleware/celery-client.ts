@@ -24,34 +24,40 @@ const MOST_NAMES = 1_000
  * with the promise of the broker's confirm as `published` beside it.
  */
 export function pooledSendTask(client: CeleryClient, pool: ProducerPool): CeleryClient['sendTask'] {
-  const tasks = new ClientTasks(pool)
+  const parts = client as ClientParts
+  const queues = new Map<unknown, QueueTasks>()
 
   return (name, args = [], kwargs = {}, taskId) => {
-    const { conf, asyncResult } = client as ClientParts
+    // Read at each call, as the client does.
+    const queue = parts.conf?.CELERY_QUEUE ?? 'celery'
+    let tasks = queues.get(queue)
+    if (tasks === undefined) {
+      tasks = new QueueTasks(queue, pool)
+      queues.set(queue, tasks)
+    }
     const id = taskId || newTaskId()
     // Before the task is sent: this throws when the client has no result backend that it can use.
-    const result = asyncResult === undefined ? { taskId: id } : asyncResult.call(client, id)
-    const published = tasks.send(conf?.CELERY_QUEUE ?? 'celery', name, args, kwargs as Kwargs, id, id === taskId)
-    return Object.assign(result, { published })
+    const result = parts.asyncResult?.(id) ?? { taskId: id }
+    return Object.assign(result, { published: tasks.send(name, args, kwargs as Kwargs, id, id === taskId) })
   }
 }
 
-/** The tasks of one client, each encoded once. */
-class ClientTasks {
+/** The tasks that go to one queue, each encoded once. */
+class QueueTasks {
+  readonly #queue: unknown
   readonly #pool: ProducerPool
+  readonly #declaration: QueueDeclaration
   readonly #messages = new Map<string, TaskMessages>()
-  /** As in the client's settings, which may change. */
-  #queue: unknown
-  #declaration: QueueDeclaration | undefined
 
-  constructor(pool: ProducerPool) {
+  constructor(queue: unknown, pool: ProducerPool) {
+    this.#queue = queue
     this.#pool = pool
+    this.#declaration = new QueueDeclaration(queue as string)
   }
 
   /** @param isGiven whether the id is one of the caller's, which may be no UUID. */
-  send(queue: unknown, name: string, args: unknown[], kwargs: Kwargs, id: string, isGiven: boolean): Promise<Receipt> {
+  send(name: string, args: unknown[], kwargs: Kwargs, id: string, isGiven: boolean): Promise<Receipt> {
     try {
-      if (queue !== this.#queue) this.#moveTo(queue)
       const kept = this.#kept(name)
       const messages = isGiven ? kept.for(taskOptions({ taskId: id }, kept.options)) : kept
       const prepared = messages.prepare(id, args, kwargs)
@@ -59,12 +65,6 @@ class ClientTasks {
     } catch (error) {
       return this.#pool.refuse(error as PooledProducerError, name, id)
     }
-  }
-
-  #moveTo(queue: unknown): void {
-    this.#messages.clear()
-    this.#declaration = new QueueDeclaration(queue as string)
-    this.#queue = queue
   }
 
   #kept(name: string): TaskMessages {

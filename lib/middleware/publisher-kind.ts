@@ -4,7 +4,7 @@ import { describe } from '../options.ts'
 
 /** Sends Celery tasks; the npm package `celery-node` makes such a client. */
 export interface CeleryClient {
-  sendTask(name: string, args: unknown[], kwargs: object, taskId?: string): unknown
+  sendTask(name: string, args?: unknown[], kwargs?: object, taskId?: string): unknown
   createTask(name: string): unknown
 }
 

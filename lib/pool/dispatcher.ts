@@ -153,11 +153,11 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
     else if (!this.#isScheduled && this.#queue.length > 0) this.#beginTurn()
   }
 
-  /** Writes as much of a line as a channel takes, in one piece. */
-  fill(channel: PooledChannel, line: PublishQueue): void {
+  /** Writes as much of a line as a channel takes, in one piece; or all of it, whatever its window. */
+  fill(channel: PooledChannel, line: PublishQueue, isAll = false): void {
     if (channel.isBypassed) channel.retire('publish was replaced by a tracer')
     const now = performance.now()
-    while (channel.room > 0) {
+    while (isAll ? channel.isUsable : channel.room > 0) {
       const publish = line.shift()
       if (publish === undefined) break
       this.#write(channel, publish, now)

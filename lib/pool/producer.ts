@@ -112,9 +112,9 @@ export class Producer implements AsyncDisposable {
     })
   }
 
-  /** @internal Writes what waits, before something else goes out on the channel. */
+  /** @internal Writes all that waits, beyond the window if need be: something else goes out on the channel next. */
   flush(): void {
-    this.#write()
+    if (this.#channel.isUsable) this.#dispatcher.fill(this.#channel, this.#line, true)
   }
 
   /** @internal Writes what waits, hands the rest to the pool, and gives the channel. */

@@ -13,6 +13,7 @@ import { selfSigned, tlsTest } from './self-signed.ts'
 
 const broker = useBroker()
 const proxies: FaultProxy[] = []
+const trueTime = performance.now.bind(performance)
 let dialled: jest.Spied<Socket['connect']>
 
 beforeEach(() => {
@@ -36,6 +37,11 @@ function socketsTo(port: number): Socket[] {
     const [[options]] = dialled.mock.calls[index] as unknown as [[{ port?: number }]]
     return options.port === port
   }) as Socket[]
+}
+
+/** Puts the clock that times are measured by that much ahead of the true one. */
+function passTime(ms: number): void {
+  jest.spyOn(performance, 'now').mockImplementation(() => trueTime() + ms)
 }
 
 /** The broker's URL with parts of it changed. */
@@ -234,6 +240,35 @@ test('a node that refused is left alone while the others are tried', async () =>
   expect(refusing.connections).toBe(1)
 })
 
+test('a node that refused is tried again after half a minute, though the others are still down', async () => {
+  const refusing = await proxyTo()
+  const down = await proxyTo()
+  await down.set('refuse')
+  const { connection, told } = newConnection([urlWith({ password: 'wrong' }, refusing.url), down.url])
+  connection.open()
+  await told.next('retrying', 3)
+  expect(refusing.connections).toBe(1)
+  passTime(30_000)
+
+  await until(() => refusing.connections === 2)
+})
+
+test('a refused connection is tried again when somebody asks after half a minute, and no sooner', async () => {
+  const proxy = await proxyTo()
+  const { connection, told } = newConnection(urlWith({ password: 'wrong' }, proxy.url))
+  connection.open()
+  await told.next('refused')
+  passTime(29_000)
+  connection.open()
+  expect(connection.state).toBe('refused')
+  passTime(30_000)
+  expect(proxy.connections).toBe(1)
+  connection.open()
+
+  await told.next('refused', 2)
+  expect(proxy.connections).toBe(2)
+})
+
 test('when every node has refused, none is tried again', async () => {
   const [first, second] = [await proxyTo(), await proxyTo()]
   const urls = [first, second].map(({ url }) => urlWith({ password: 'wrong' }, url))
@@ -246,7 +281,7 @@ test('when every node has refused, none is tried again', async () => {
   expect([first.connections, second.connections]).toEqual([1, 1])
 })
 
-test.each(['reset', 'end'] as const)('a connection lost by a %s is opened again', async (fault) => {
+test.each(['reset', 'end'] as const)('a connection that the network ends by %s is opened again', async (fault) => {
   const proxy = await proxyTo()
   const { connection, told } = await openConnection(proxy.url)
   proxy[fault]()

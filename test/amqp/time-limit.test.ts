@@ -1,4 +1,3 @@
-import { getEventListeners } from 'node:events'
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals'
 import { withTimeLimit } from '../../lib/amqp/time-limit.ts'
 
@@ -83,38 +82,4 @@ test('a rejection that comes too late is dropped', async () => {
   await expect(promise).rejects.toThrow()
 
   expect(late).not.toHaveBeenCalled()
-})
-
-test('an abort ends the wait at once, with the reason as its cause, and clears the timer', async () => {
-  const controller = new AbortController()
-  const { promise, resolve } = deferred<string>()
-  const late = jest.fn()
-  const limited = withTimeLimit(promise, 100, tooLate, late, controller.signal)
-  const reason = new Error('the user left')
-  controller.abort(reason)
-
-  await expect(limited).rejects.toMatchObject({ code: 'ERR_ABORTED', cause: reason, outcome: 'not-sent' })
-  expect(jest.getTimerCount()).toBe(0)
-  resolve('late')
-  await promise
-  expect(late.mock.calls).toEqual([['late']])
-})
-
-test('a signal aborted before ends the wait before it begins', async () => {
-  const limited = withTimeLimit(deferred().promise, 100, tooLate, undefined, AbortSignal.abort())
-
-  await expect(limited).rejects.toMatchObject({ code: 'ERR_ABORTED' })
-  expect(jest.getTimerCount()).toBe(0)
-})
-
-test('nothing listens to a signal whose wait is over', async () => {
-  const { signal } = new AbortController()
-  await withTimeLimit(Promise.resolve('value'), 100, tooLate, undefined, signal)
-  await expect(withTimeLimit(Promise.reject(new Error('no')), 100, tooLate, undefined, signal)).rejects.toThrow()
-  const limited = withTimeLimit(deferred().promise, 100, tooLate, undefined, signal)
-  expect(getEventListeners(signal, 'abort')).toHaveLength(1)
-  jest.advanceTimersByTime(100)
-  await expect(limited).rejects.toBe(TOO_LATE)
-
-  expect(getEventListeners(signal, 'abort')).toHaveLength(0)
 })

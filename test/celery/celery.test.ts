@@ -194,7 +194,7 @@ describe('sending', () => {
 
     const [message] = (await queues.take(queue, 1)) as [ConsumeMessage]
     expect(result.taskId).toBe('order-17')
-    expect(`${result}`).toBe('order-17')
+    expect(String(result)).toBe('order-17')
     expect(message.properties).toMatchObject({ correlationId: 'order-17', headers: { id: 'order-17' } })
   })
 
@@ -256,7 +256,7 @@ describe('sending', () => {
     const app = makeApp({ broker: broker.url, publishTimeoutMs: 60_000 })
     const queue = await queues.declare()
     await app.sendTask('tasks.first', [], {}, { queue })
-    for (let n = 0; n < 12_000; n++) app.sendTask(`tasks.${n}`, [], {}, { queue, declare: false })
+    for (let n = 0; n < 12_000; n++) void app.sendTask(`tasks.${n}`, [], {}, { queue, declare: false })
     await app.pool.drain()
 
     expect(app.pool.stats()).toMatchObject({ confirms: 12_001, failures: 0, waiting: 0 })
@@ -320,7 +320,7 @@ describe('a queue', () => {
     expect(await queues.depth(queue)).toBe(1)
   })
 
-  test('that exists with other arguments is used as it is, after one warning', async () => {
+  rabbitmqTest('that exists with other arguments is used as it is, after one warning', async () => {
     const logger = new RecordedLog()
     const app = makeApp({ broker: broker.url, logger, name: 'billing' })
     const queue = await queues.declare({ durable: true, arguments: { 'x-max-priority': 10 } })
@@ -383,6 +383,46 @@ describe('the option producer', () => {
 
     expect(await queues.depth(queue)).toBe(1)
     expect(app.pool.stats()).toMatchObject({ channelsOpened: 1, leases: 1 })
+  })
+
+  test('sends a task whose queue exists with other arguments, though that costs the lease its channel', async () => {
+    const app = makeApp({ broker: broker.url, maxChannels: 1, publishTimeoutMs: 3_000 })
+    const queue = await queues.declare({ durable: false })
+    await app.pool.use(async (producer) => {
+      await app.sendTask('tasks.add', [1], {}, { queue, producer })
+      await app.sendTask('tasks.add', [2], {}, { queue, producer })
+    })
+
+    const messages = await queues.take(queue, 2)
+    expect(messages.map((message) => contentOf(message)[0])).toEqual([[1], [2]])
+    expect(app.pool.stats()).toMatchObject({ confirms: 2, failures: 0, leased: 0 })
+  })
+
+  test('sends a task whose queue was being declared when the connection was lost', async () => {
+    const proxy = await makeProxy(broker.url)
+    const app = makeApp({ broker: proxy.url, maxChannels: 1 })
+    const queue = queues.name()
+    const producer = await app.pool.acquire()
+    await proxy.set('black-hole')
+    const sending = app.sendTask('tasks.add', [1], {}, { queue, producer })
+    await until(() => app.pool.stats().waiting === 1)
+    proxy.reset()
+    await proxy.set('pass')
+    await sending
+    producer.release()
+
+    expect(await queues.depth(queue)).toBe(1)
+  })
+
+  test('released before its queue is declared still sends', async () => {
+    const app = makeApp({ broker: broker.url })
+    const queue = queues.name()
+    const producer = await app.pool.acquire()
+    const sending = app.sendTask('tasks.add', [1], {}, { queue, producer })
+    producer.release()
+    await sending
+
+    expect(await queues.depth(queue)).toBe(1)
   })
 
   test('with a released lease is ERR_PRODUCER_RELEASED, logged and counted', async () => {

@@ -168,12 +168,12 @@ test('a sendTask that calls itself with its options goes on with the lease that 
   const queue = await queues.declare()
   const { publisher, pool } = await wrapped(async function (this: { sendTask: Send }, name, args, kwargs, options) {
     if (args.length > 1) return Promise.all(args.map((arg) => this.sendTask(name, [arg], kwargs, options)))
-    return options.producer?.publish({ routingKey: queue, body: `${args[0]}` })
+    return options.producer?.publish({ routingKey: queue, body: JSON.stringify(args) })
   })
 
   await publisher.sendTask('t', [1, 2, 3], {}, {})
 
-  expect(await queues.bodies(queue)).toEqual(['1', '2', '3'])
+  expect(await queues.bodies(queue)).toEqual(['[1]', '[2]', '[3]'])
   expect(pool.stats()).toMatchObject({ leases: 1, leased: 0 })
 })
 

@@ -42,7 +42,7 @@ describe('a function', () => {
     const pool = await readyPool({ broker: broker.url })
     const mailer = {
       name: 'ada',
-      send: withPooledProducer(async function (this: { name: string }, _: Producer) {
+      send: withPooledProducer(async function (this: { name: string }) {
         return this.name
       }, pool),
     }

@@ -112,8 +112,8 @@ test('channels are spread over the connections, also when they are opened at the
   await until(() => pool.stats().connections === 2)
   releaseAll(await acquireMany(pool, 4))
 
-  const places = logger.of('channel.open').map(({ connection }) => connection as number)
-  expect(places.sort()).toEqual([1, 1, 2, 2])
+  const places = logger.of('channel.open').map(({ connection }) => String(connection))
+  expect(places.sort()).toEqual(['1', '1', '2', '2'])
 })
 
 test('channels that died while idle are never leased, and leave no place taken', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import type { ProducerPool } from '../../lib/pool/producer-pool.ts'
 import { useBroker } from '../support/broker.ts'
 import { until } from '../support/condition.ts'
 import { failureOf } from '../support/failure.ts'
@@ -48,7 +49,7 @@ describe.each([
     for (const lease of leases) lease.release()
     const receipts = await publishing
 
-    expect(receipts.map(({ attempts }) => attempts).sort()).toEqual([1, 2])
+    expect(receipts.map(({ attempts }) => `${attempts}`).sort()).toEqual(['1', '2'])
     expect(receipts[0]?.channel).toBe(receipts[1]?.channel)
     expect(await queues.bodies(queue)).toHaveLength(2)
     await until(() => logger.of('channel.close').length > 0)
@@ -83,6 +84,22 @@ describe.each([
     expect(pool.stats()).toMatchObject({ failures: 50, waiting: 0, bufferedBytes: 0 })
     await proxy.set('pass')
     await pool.publish({ routingKey: await queues.declare(), body: 'back again' }, { timeoutMs: 5_000 })
+  })
+
+  test('a confirm that came while the caller held the event loop up is no silence of the broker', async () => {
+    const pool = await readyPool({ broker: broker.url, confirmTimeoutMs: 100, fastPath })
+    const queue = await queues.declare()
+    const first = pool.publish(numbered(queue, 1))
+    await untilWritten(pool)
+    holdUp(250)
+    expect(await first).toMatchObject({ attempts: 1 })
+
+    const second = pool.publish(numbered(queue, 2), { timeoutMs: 100 })
+    await untilWritten(pool)
+    holdUp(250)
+    await second
+    expect(pool.stats()).toMatchObject({ confirms: 2, retries: 0, failures: 0, channelsClosed: 0 })
+    expect(await queues.bodies(queue)).toEqual(['1', '2'])
   })
 
   test('resets one after another lose no message', async () => {
@@ -156,4 +173,14 @@ test('a lost and reopened connection is told in the log and in events, without t
 
 function numbered(routingKey: string, n: number) {
   return { routingKey, body: `${n}` }
+}
+
+/** Resolves in the turn in which the message is written, before its confirm can be read. */
+async function untilWritten(pool: ProducerPool): Promise<void> {
+  while (pool.stats().inFlight === 0) await new Promise((resolve) => setImmediate(resolve))
+}
+
+/** Keeps the event loop from turning, as a long computation does. */
+function holdUp(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
 }

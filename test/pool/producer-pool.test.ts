@@ -289,9 +289,8 @@ describe('events', () => {
   test('a listener that rejects is logged like one that throws', async () => {
     const logger = new RecordedLog()
     const pool = makePool({ broker: broker.url, logger })
-    pool.on('connect', async () => {
-      throw new Error('thrown later')
-    })
+    const rejecting = async () => Promise.reject(new Error('thrown later'))
+    pool.on('connect', rejecting as () => void)
     await pool.ready()
     await until(() => logger.of('pool.warning').length > 0)
 

@@ -17,19 +17,19 @@ const STATES: Record<string, () => Promise<unknown>> = {
   },
   async busy() {
     const pool = createProducerPool({ broker, ...silent, maxInFlight: 10 })
-    for (let n = 0; n < 1_000; n++) pool.publish(good)
+    for (let n = 0; n < 1_000; n++) void pool.publish(good)
     return pool.close()
   },
   async leased() {
     const pool = createProducerPool({ broker, ...silent, leaseWarnMs: 60_000 })
     await Promise.all([pool.acquire(), pool.acquire()])
-    pool.acquire({ timeoutMs: 60_000 })
+    void pool.acquire({ timeoutMs: 60_000 })
     return pool.close()
   },
   async connecting() {
     const pool = createProducerPool({ broker: 'amqp://127.0.0.1:1', ...silent })
-    pool.acquire({ timeoutMs: 60_000 })
-    pool.publish(good)
+    void pool.acquire({ timeoutMs: 60_000 })
+    void pool.publish(good)
     await until(() => pool.state === 'connecting')
     return pool.close({ timeoutMs: 100 })
   },
@@ -38,20 +38,20 @@ const STATES: Record<string, () => Promise<unknown>> = {
   },
   async app() {
     const app = createCelery({ broker, ...silent, taskDefaultQueue: process.env.QUEUE as string })
-    app.sendTask('tasks.add', [1, 2])
+    void app.sendTask('tasks.add', [1, 2])
     return app.close()
   },
   /** In the middle of the handshake. */
   async 'silent broker'() {
     const pool = createProducerPool({ broker, ...silent })
-    pool.publish(good)
+    void pool.publish(good)
     return pool.close({ timeoutMs: 200 })
   },
   async 'black hole'() {
     const pool = createProducerPool({ broker, ...silent, minChannels: 2 })
     await pool.publish(good)
     console.log('ready')
-    for (let n = 0; n < 5; n++) pool.publish(good)
+    for (let n = 0; n < 5; n++) void pool.publish(good)
     return pool.close({ timeoutMs: 500 })
   },
 }
