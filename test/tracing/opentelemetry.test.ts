@@ -33,6 +33,7 @@ async function run(scenario: string): Promise<Map<string, Step>> {
       steps.set(step.name, step)
     }
   } catch (error) {
+    // There is no other line: it has ended.
     expect({ ...(await script.ended), error }).toMatchObject({ code: 0 })
     return steps
   } finally {
