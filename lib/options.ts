@@ -136,15 +136,17 @@ export function poolOptions(options: PoolOptions = {}): EffectivePoolOptions {
   checkCredentials(credentials)
   checkLogger(logger)
 
-  return Object.freeze({
+  const effective = {
     ...numbers,
     name,
     fastPath,
-    broker: Object.freeze(brokerList(options.broker)),
-    ...(tls === undefined ? {} : { tls }),
     ...(credentials === undefined ? {} : { credentials: concealed(credentials) }),
     ...(logger === undefined ? {} : { logger }),
-  })
+  }
+  // A pool shows its options: the passwords in its URLs and the keys for TLS must not be among what is shown.
+  const hidden = { broker: Object.freeze(brokerList(options.broker)), ...(tls === undefined ? {} : { tls }) }
+  for (const [key, value] of Object.entries(hidden)) Object.defineProperty(effective, key, { value })
+  return Object.freeze(effective as EffectivePoolOptions)
 }
 
 /**
@@ -188,7 +190,8 @@ export function checkCallOptions(options: CallOptions, known: readonly (keyof Ca
 }
 
 function brokerList(broker: unknown): string[] {
-  const given = broker ?? process.env.AMQP_URL ?? process.env.CELERY_BROKER_URL ?? 'amqp://127.0.0.1'
+  // An empty variable is how a compose file says that there is none.
+  const given = broker ?? (process.env.AMQP_URL || process.env.CELERY_BROKER_URL || 'amqp://127.0.0.1')
   // Celery's own form of a list is one string with semicolons.
   const urls = typeof given === 'string' ? given.split(';') : given
   if (!Array.isArray(urls) || urls.length === 0) {
@@ -240,7 +243,7 @@ export function describe(value: unknown): string {
   if (typeof value === 'function') return 'a function'
   if (typeof value === 'symbol') return 'a symbol'
   const name = Object.getPrototypeOf(value)?.constructor?.name
-  return name === undefined || name === 'Object' ? 'an object' : `an instance of ${name}`
+  return !name || name === 'Object' ? 'an object' : `an instance of ${name}`
 }
 
 function unknown(key: string): PooledProducerError {

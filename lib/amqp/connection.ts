@@ -5,6 +5,7 @@ import { destroySocket, frameMaxOf, isClosed } from './amqplib-internals.ts'
 import { backoffMs } from './backoff.ts'
 import type { BrokerAddress } from './broker-url.ts'
 import { connectError } from './connect-error.ts'
+import { NodeList } from './node-list.ts'
 import { withTimeLimit } from './time-limit.ts'
 
 /** amqplib's own confirm channel, for what is not a publish. */
@@ -38,8 +39,6 @@ export interface ConnectionOwner {
 
 export type ConnectionSettings = Pick<EffectivePoolOptions, 'connectTimeoutMs' | 'heartbeatSeconds' | 'tls' | 'name'>
 
-/** A refused connection is tried again on demand, but not sooner: wrong passwords lock accounts. */
-const REFUSED_PAUSE_MS = 30_000
 const CHANNEL_OPEN_LIMIT_MS = 5_000
 /** A connection lost sooner counts as a failed attempt: a broker that accepts and drops must not be hammered. */
 const STABLE_MS = 1_000
@@ -56,29 +55,23 @@ export class Connection {
   lastError: Error | undefined
   /** When the broker last began to read after an alarm, in milliseconds of `performance.now()`. */
   readingSince = 0
-  readonly #nodes: readonly BrokerAddress[]
+  readonly #nodes: NodeList
   readonly #settings: ConnectionSettings
   readonly #owner: ConnectionOwner
   #state: ConnectionState = 'idle'
   #model: ChannelModel | undefined
-  #node: number
   #attempts = 0
-  #rounds = 0
-  /** Nodes that said no since the last connection: trying them again does not change that. */
-  readonly #refusing = new Set<number>()
   #shortLives = 0
   #openedAt = 0
   #blockedAt = 0
-  #refusedAt = 0
   #retryTimer: NodeJS.Timeout | undefined
   /** Ends the attempt under way: amqplib leaves its socket open. */
   #giveUp: AbortController | undefined
 
   constructor(id: number, nodes: readonly BrokerAddress[], settings: ConnectionSettings, owner: ConnectionOwner) {
     this.id = id
-    this.#nodes = nodes
     // Several connections begin with different nodes, so that they spread over a cluster.
-    this.#node = (id - 1) % nodes.length
+    this.#nodes = new NodeList(nodes, id - 1)
     this.#settings = settings
     this.#owner = owner
   }
@@ -98,7 +91,7 @@ export class Connection {
 
   /** The node in use or tried next, without a password. */
   get broker(): string {
-    return this.#address.display
+    return this.#nodes.current.display
   }
 
   /** The largest frame agreed on, in bytes. */
@@ -108,10 +101,9 @@ export class Connection {
 
   /** Begins to connect, unless it has begun, or was refused a moment ago. */
   open(): void {
-    const isPaused = this.#state === 'refused' && performance.now() - this.#refusedAt < REFUSED_PAUSE_MS
-    if ((this.#state === 'idle' || this.#state === 'refused') && !isPaused) {
+    if ((this.#state === 'idle' || this.#state === 'refused') && !this.#nodes.isExhausted) {
       this.#attempts = 0
-      this.#refusing.clear()
+      this.#nodes.restart()
       this.#move('connecting')
       void this.#attempt()
     }
@@ -161,13 +153,9 @@ export class Connection {
     this.#move('closed')
   }
 
-  get #address(): BrokerAddress {
-    return this.#nodes[this.#node] as BrokerAddress
-  }
-
   async #attempt(): Promise<void> {
     const startedAt = performance.now()
-    const address = this.#address
+    const address = this.#nodes.current
     this.#attempts++
     try {
       const model = await this.#connect(address)
@@ -245,8 +233,8 @@ export class Connection {
   #opened(model: ChannelModel, openMs: number): void {
     const attempts = this.#attempts
     this.#model = model
-    this.#attempts = this.#rounds = 0
-    this.#refusing.clear()
+    this.#attempts = 0
+    this.#nodes.accepted()
     this.#openedAt = performance.now()
     this.generation++
     this.#move('open')
@@ -263,7 +251,8 @@ export class Connection {
     this.#shortLives = performance.now() - this.#openedAt < STABLE_MS ? this.#shortLives + 1 : 0
     this.#move('connecting')
     this.#lose(reason)
-    this.#nextNode()
+    this.#nodes.advance()
+    this.#nodes.restart()
     this.#attemptIn(this.#shortLives === 0 ? 0 : backoffMs(this.#shortLives))
   }
 
@@ -274,28 +263,22 @@ export class Connection {
 
   #failed(error: PooledProducerError): void {
     this.lastError = error
-    if (error.code === 'ERR_BROKER_REFUSED') this.#refusing.add(this.#node)
-    if (this.#refusing.size === this.#nodes.length) {
-      this.#refusedAt = performance.now()
+    if (error.code === 'ERR_BROKER_REFUSED') this.#nodes.refused()
+    if (this.#nodes.isExhausted) {
       this.#move('refused')
       this.#owner.refused(this, error)
       return
     }
     // The other nodes are tried at once; a pause stands only between the rounds.
-    const tried = this.#node
-    this.#nextNode()
-    const delayMs = this.#node > tried ? 0 : backoffMs(++this.#rounds)
+    const { rounds } = this.#nodes
+    this.#nodes.advance()
+    const delayMs = this.#nodes.rounds > rounds ? backoffMs(this.#nodes.rounds) : 0
     this.#owner.retrying(this, { attempt: this.#attempts, delayMs, error })
     this.#attemptIn(delayMs)
   }
 
   #attemptIn(delayMs: number): void {
     this.#retryTimer = setTimeout(() => void this.#attempt(), delayMs)
-  }
-
-  #nextNode(): void {
-    do this.#node = (this.#node + 1) % this.#nodes.length
-    while (this.#refusing.has(this.#node))
   }
 
   #unavailable(reason: string, cause: unknown = this.lastError): PooledProducerError {
