@@ -14,6 +14,7 @@ import { ConfirmClock } from './confirm-clock.ts'
 import type { Connection } from './connection.ts'
 import { Ledger } from './ledger.ts'
 import { type MessageWriter, type WritableMessage, writerFor } from './message-writer.ts'
+import { findReturned, type ReturnedMessage } from './returned-message.ts'
 import { withTimeLimit } from './time-limit.ts'
 
 /** A message on its way, and the mark that the channel leaves on it. */
@@ -90,9 +91,7 @@ export class ConfirmChannel<M extends Outgoing> {
     })
     raw.on('ack', ({ deliveryTag, multiple }) => this.#settle(deliveryTag, multiple, false))
     raw.on('nack', ({ deliveryTag, multiple }) => this.#settle(deliveryTag, multiple, true))
-    raw.on('return', ({ fields, properties }) =>
-      this.#markReturned(fields as never, properties.correlationId ?? properties.messageId),
-    )
+    raw.on('return', (message) => this.#markReturned(message as unknown as ReturnedMessage))
     raw.on('error', (error) => {
       this.#closeError = error
     })
@@ -253,20 +252,10 @@ export class ConfirmChannel<M extends Outgoing> {
     if (this.#isOpen) this.#relieve()
   }
 
-  /** The broker returns messages in the order of publishing, each before its ack (RabbitMQ, "Publishers"). */
-  #markReturned(fields: ReturnedReply & { exchange: string; routingKey: string }, id: unknown): void {
-    for (const message of this.#ledger) {
-      const { exchange, routingKey, mandatory, properties } = message.template.fields
-      if (!mandatory || message.returned !== undefined) continue
-      if (exchange !== fields.exchange || routingKey !== fields.routingKey) continue
-      const ownId =
-        typeof properties.correlationId === 'object'
-          ? message.values[0]
-          : (properties.correlationId ?? properties.messageId)
-      if (ownId !== id) continue
-      message.returned = { replyCode: fields.replyCode, replyText: fields.replyText }
-      return
-    }
+  #markReturned(returned: ReturnedMessage): void {
+    const { replyCode, replyText } = returned.fields
+    const message = findReturned(returned, this.#ledger)
+    if (message !== undefined) message.returned = { replyCode, replyText }
   }
 
   #waitingSince(): number | undefined {

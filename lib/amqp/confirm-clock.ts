@@ -1,3 +1,5 @@
+import { PatientTimer } from './patient-timer.ts'
+
 /** What a clock watches. */
 export interface Watched {
   /** Since when the oldest message has waited, in milliseconds of `performance.now()`; undefined: none waits. */
@@ -12,7 +14,7 @@ export interface Watched {
 export class ConfirmClock {
   readonly #limitMs: number
   readonly #watched: Watched
-  #timer: NodeJS.Timeout | undefined
+  readonly #timer = new PatientTimer()
 
   constructor(limitMs: number, watched: Watched) {
     this.#limitMs = limitMs
@@ -21,21 +23,18 @@ export class ConfirmClock {
 
   /** A message was written. The timer runs on while there is traffic: one look per time limit. */
   start(): void {
-    if (this.#timer === undefined) this.#lookIn(this.#limitMs)
+    if (!this.#timer.isRunning) this.#lookIn(this.#limitMs)
   }
 
   stop(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.#timer.stop()
   }
 
   #lookIn(ms: number): void {
-    this.#timer = setTimeout(() => this.#look(), ms)
-    this.#timer.unref()
+    this.#timer.start(() => this.#look(), ms)
   }
 
   #look(): void {
-    this.#timer = undefined
     const since = this.#watched.waitingSince()
     if (since === undefined) return
     const leftMs = since + this.#limitMs - performance.now()

@@ -132,7 +132,6 @@ function objectFault(value: object): string | undefined {
 export function kindOf(value: unknown): string {
   if (typeof value === 'string' || typeof value === 'number') return `a ${typeof value}`
   const text = describe(value)
-  if (text === 'an instance of ') return 'an instance of a class without a name'
   return text === 'an object' && !isPlainObject(value) ? 'an object with a prototype of its own' : text
 }
 

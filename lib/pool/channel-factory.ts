@@ -23,7 +23,7 @@ export class ChannelFactory {
   readonly #declarations: Declarations
   readonly #counters: Counters
   readonly #log: EventLog
-  readonly #opened: () => void
+  readonly #opened: (channel: PooledChannel) => void
   readonly #open = new Set<PooledChannel>()
   readonly #opening = new Map<Connection, number>()
   #waiting: (() => void)[] = []
@@ -38,7 +38,7 @@ export class ChannelFactory {
     declarations: Declarations,
     counters: Counters,
     log: EventLog,
-    opened: () => void,
+    opened: (channel: PooledChannel) => void,
   ) {
     this.#connections = connections
     this.#owner = owner
@@ -121,7 +121,7 @@ export class ChannelFactory {
       openMs: performance.now() - startedAt,
     })
     if (this.#settings.fastPath && !channel.isFast) this.#warnOfSlowPath()
-    this.#opened()
+    this.#opened(channel)
     return channel
   }
 

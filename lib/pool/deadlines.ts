@@ -1,4 +1,7 @@
+import { PatientTimer } from '../amqp/patient-timer.ts'
 import type { DeadlineLane, PendingPublish } from './pending-publish.ts'
+
+const LONGEST_SWEEP_MS = 5
 
 /**
  * The deadlines of all unsettled publishes, with one timer for all. Adding and removing one are a few
@@ -7,7 +10,9 @@ import type { DeadlineLane, PendingPublish } from './pending-publish.ts'
 export class Deadlines {
   readonly #lanes = new Map<number, DeadlineLane>()
   readonly #expire: (publish: PendingPublish) => void
-  #timer: NodeJS.Timeout | undefined
+  readonly #timer = new PatientTimer()
+  /** What is left of a sweep that took too long. */
+  #rest: NodeJS.Immediate | undefined
   #timerAt = Number.POSITIVE_INFINITY
 
   constructor(expire: (publish: PendingPublish) => void) {
@@ -47,24 +52,24 @@ export class Deadlines {
   }
 
   stop(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.#timer.stop()
+    clearImmediate(this.#rest)
     this.#timerAt = Number.POSITIVE_INFINITY
   }
 
   #arm(at: number): void {
-    this.stop()
     this.#timerAt = at
-    this.#timer = setTimeout(() => this.#sweep(), Math.max(1, at - performance.now()))
-    this.#timer.unref()
+    this.#timer.start(() => this.#sweep(), Math.max(1, at - performance.now()))
   }
 
+  /** Expires what is due, for a while at most: tens of thousands at once must not hold up the event loop. */
   #sweep(): void {
     this.stop()
     const now = performance.now()
     let next = Number.POSITIVE_INFINITY
     for (const lane of this.#lanes.values()) {
       for (let publish = lane.first; publish !== undefined && publish.deadline <= now; publish = lane.first) {
+        if (performance.now() - now > LONGEST_SWEEP_MS) return this.#sweepOn()
         this.#expire(publish)
         this.remove(publish)
       }
@@ -73,5 +78,9 @@ export class Deadlines {
     }
     // A publish that was added by an expiry may have armed the timer already.
     if (next < this.#timerAt) this.#arm(next)
+  }
+
+  #sweepOn(): void {
+    this.#rest = setImmediate(() => this.#sweep())
   }
 }

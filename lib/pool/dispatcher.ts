@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { isSuspicion } from '../amqp/channel-errors.ts'
 import type { ChannelOwner } from '../amqp/confirm-channel.ts'
 import type { PublishTemplate } from '../amqp/publish-template.ts'
@@ -63,6 +64,8 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
   readonly #settlement: Settlement
   readonly #parking: Parking
   readonly #nacks = new NackPolicy()
+  /** Whether callers' contexts are kept: only amqplib's public publish has a use for them, and until a channel is open nobody knows. */
+  keepsContext = true
   #turn = 0
   #isScheduled = false
   #isPumping = false
@@ -120,6 +123,7 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
     const now = this.#isScheduled ? this.#turn : this.#beginTurn()
     const { timeoutMs = this.#settings.publishTimeoutMs, signal } = options ?? NO_OPTIONS
     this.#settlement.accept(publish, timeoutMs, signal, now)
+    if (this.keepsContext) publish.context = new AsyncResource('PooledProducerPublish')
     const refusal = this.#host.refusal() ?? admission(publish, this.#counters, this.#settings, signal)
     if (refusal !== undefined) {
       this.#settlement.fail(publish, refusal)
@@ -155,7 +159,10 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
 
   /** Writes as much of a line as a channel takes, in one piece; or all of it, whatever its window. */
   fill(channel: PooledChannel, line: PublishQueue, isAll = false): void {
-    if (channel.isBypassed) channel.retire('publish was replaced by a tracer')
+    if (channel.isBypassed) {
+      this.keepsContext = true
+      channel.retire('publish was replaced by a tracer')
+    }
     const now = performance.now()
     while (isAll ? channel.isUsable : channel.room > 0) {
       const publish = line.shift()
@@ -250,7 +257,9 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
 
   #write(channel: PooledChannel, publish: PendingPublish, now: number): void {
     try {
-      channel.write(publish, now)
+      // A tracer's publish runs in the context of whoever called: it begins its span there.
+      if (channel.isFast || publish.context === undefined) channel.write(publish, now)
+      else publish.context.runInAsyncScope(() => channel.write(publish, now))
       publish.attempts++
     } catch (error) {
       this.#settlement.fail(publish, unwritten(error))

@@ -1,3 +1,4 @@
+import type { AsyncResource } from 'node:async_hooks'
 import type { ReturnedReply } from '../amqp/channel-errors.ts'
 import type { Outgoing } from '../amqp/confirm-channel.ts'
 import type { PublishTemplate } from '../amqp/publish-template.ts'
@@ -63,6 +64,8 @@ export class PendingPublish implements Outgoing {
   isSettled = false
   /** Where it waits to be written; undefined: it was written, or is settled. */
   place: WaitingPlace | undefined = undefined
+  /** Its caller's async context, for a tracer that looks there for the current span. */
+  context: AsyncResource | undefined = undefined
   /** Takes the listener off the caller's signal. */
   unlisten: (() => void) | undefined = undefined
   // The lane of its deadline, a list through the publishes themselves.

@@ -67,7 +67,7 @@ export class ProducerPool implements AsyncDisposable {
       this.#declarations,
       this.#counters,
       this.#log,
-      () => this.#channelOpened(),
+      (channel) => this.#channelOpened(channel),
     )
     this.#channels = new ChannelPool(this.#factory, this.options)
     this.#leases = new Leases(
@@ -267,7 +267,8 @@ export class ProducerPool implements AsyncDisposable {
     return report
   }
 
-  #channelOpened(): void {
+  #channelOpened(channel: PooledChannel): void {
+    this.#dispatcher.keepsContext = !channel.isFast
     this.#leases.channelOpened()
     this.#dispatcher.wake()
   }

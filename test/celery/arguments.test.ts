@@ -108,7 +108,7 @@ const BAD_ARGS: readonly (readonly [what: string, args: unknown, kwargs: unknown
   ['an array with toJSON', [TaggedList.of(1)], {}, /^args\[0\] is an array of 1 with a toJSON method/],
   ['an object with toJSON', [{ toJSON: () => 1 }], {}, /^args\[0\] is an object with a toJSON method/],
   ['an object with another as prototype', [Object.create({ a: 1 })], {}, /^args\[0\] is an object with a prototype/],
-  ['an instance of a nameless class', [new (class {})()], {}, /^args\[0\] is an instance of a class without a name/],
+  ['an instance of a nameless class', [new (class {})()], {}, /^args\[0\] is an object with a prototype of its own/],
   ['a boxed number', [Object(1)], {}, /^args\[0\] is an instance of Number/],
   ['an arguments object', [argumentsObject], {}, /^args\[0\] is an arguments object: send an array$/],
   ['a circle', [circle], {}, /^args\[0\]\.children\[0\]\.parent is circular: it is args\[0\] again$/],

@@ -1,0 +1,46 @@
+/** A timer that fires later than this was held up by the process itself. */
+const HELD_UP_MS = 20
+const LONGEST_GRACE_MS = 200
+
+/**
+ * A timer for answers of the broker. Timers run before I/O: after the event loop was held up, the answer may
+ * lie in the socket, or the question may not even be written. So what is due waits for one turn of I/O, and
+ * after a hold-up for as long again, 200 ms at most. It does not keep the process alive.
+ */
+export class PatientTimer {
+  #timer: NodeJS.Timeout | undefined
+  #immediate: NodeJS.Immediate | undefined
+
+  start(run: () => void, ms: number): void {
+    this.stop()
+    const dueAt = performance.now() + ms
+    this.#timer = setTimeout(() => {
+      const lateMs = performance.now() - dueAt
+      if (lateMs > HELD_UP_MS) this.#after(run, Math.min(lateMs, LONGEST_GRACE_MS))
+      else this.#soon(run)
+    }, ms)
+    this.#timer.unref()
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer)
+    clearImmediate(this.#immediate)
+    this.#timer = undefined
+  }
+
+  #after(run: () => void, ms: number): void {
+    this.#timer = setTimeout(() => this.#soon(run), ms)
+    this.#timer.unref()
+  }
+
+  #soon(run: () => void): void {
+    this.#immediate = setImmediate(() => {
+      this.#timer = undefined
+      run()
+    })
+  }
+
+  get isRunning(): boolean {
+    return this.#timer !== undefined
+  }
+}
