@@ -1,6 +1,7 @@
 /** A timer that fires later than this was held up by the process itself. */
 const HELD_UP_MS = 20
 const LONGEST_GRACE_MS = 200
+const MOST_GRACES = 3
 
 /**
  * A timer for answers of the broker. Timers run before I/O: after the event loop was held up, the answer may
@@ -13,13 +14,7 @@ export class PatientTimer {
 
   start(run: () => void, ms: number): void {
     this.stop()
-    const dueAt = performance.now() + ms
-    this.#timer = setTimeout(() => {
-      const lateMs = performance.now() - dueAt
-      if (lateMs > HELD_UP_MS) this.#after(run, Math.min(lateMs, LONGEST_GRACE_MS))
-      else this.#soon(run)
-    }, ms)
-    this.#timer.unref()
+    this.#wait(run, ms, MOST_GRACES)
   }
 
   stop(): void {
@@ -28,8 +23,14 @@ export class PatientTimer {
     this.#timer = undefined
   }
 
-  #after(run: () => void, ms: number): void {
-    this.#timer = setTimeout(() => this.#soon(run), ms)
+  /** @param graces how often a hold-up is excused: a process that is always late must end its waits too. */
+  #wait(run: () => void, ms: number, graces: number): void {
+    const dueAt = performance.now() + ms
+    this.#timer = setTimeout(() => {
+      const lateMs = performance.now() - dueAt
+      if (lateMs > HELD_UP_MS && graces > 0) this.#wait(run, Math.min(lateMs, LONGEST_GRACE_MS), graces - 1)
+      else this.#soon(run)
+    }, ms)
     this.#timer.unref()
   }
 

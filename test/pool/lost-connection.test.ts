@@ -175,9 +175,12 @@ function numbered(routingKey: string, n: number) {
   return { routingKey, body: `${n}` }
 }
 
-/** Resolves in the turn in which the message is written, before its confirm can be read. */
+/** Resolves as soon as the message has left, before its confirm is likely to have been read. */
 async function untilWritten(pool: ProducerPool): Promise<void> {
-  while (pool.stats().inFlight === 0) await new Promise((resolve) => setImmediate(resolve))
+  const turn = () => new Promise((resolve) => setImmediate(resolve))
+  while (pool.stats().inFlight === 0) await turn()
+  // amqplib's own publish writes to the socket a turn later.
+  await turn()
 }
 
 /** Keeps the event loop from turning, as a long computation does. */
