@@ -6,7 +6,7 @@ const FIRST_CAPACITY = 64
  * Confirms"), so that a tag needs no more than its place.
  */
 export class Ledger<T> {
-  #ring: (T | undefined)[] = new Array(FIRST_CAPACITY).fill(undefined)
+  #ring: (T | undefined)[] = emptyRing(FIRST_CAPACITY)
   /** When each was written; apart from the messages, where it would be an object of its own. */
   #times = new Float64Array(FIRST_CAPACITY)
   #takenAt = 0
@@ -98,7 +98,7 @@ export class Ledger<T> {
   #grow(): void {
     const [old, oldTimes] = [this.#ring, this.#times]
     const capacity = old.length * 2
-    this.#ring = new Array(capacity).fill(undefined)
+    this.#ring = emptyRing(capacity)
     this.#times = new Float64Array(capacity)
     for (let tag = this.#head; tag < this.#next; tag++) {
       const [from, to] = [tag & (old.length - 1), tag & (capacity - 1)]
@@ -106,4 +106,8 @@ export class Ledger<T> {
       this.#times[to] = oldTimes[from] as number
     }
   }
+}
+
+function emptyRing<T>(capacity: number): (T | undefined)[] {
+  return Array.from({ length: capacity }, () => undefined)
 }

@@ -140,7 +140,7 @@ export class ProducerPool implements AsyncDisposable {
     const running: Promise<T> = new Promise((resolve, reject) => {
       this.#use(run, options).then(resolve, (error) => {
         // A fault of the pool's may go unawaited, as with publish; a fault of the caller's own is the caller's.
-        if (error instanceof PooledProducerError) quiet(running)
+        if (error instanceof PooledProducerError) void quiet(running)
         reject(error)
       })
     })

@@ -53,7 +53,7 @@ export class Settlement {
     this.#counters.failures++
     const { taskId } = publish
     if (taskId !== undefined) Object.assign(error, { taskId })
-    quiet(publish.promise)
+    void quiet(publish.promise)
     publish.reject(error)
     this.#log.failed(publish, error)
   }

@@ -226,6 +226,24 @@ test('an acquire while the broker is away is rejected by its deadline, with the 
   expect(error.message).toMatch(/ECONNREFUSED/)
 })
 
+test('a fault that is over is no cause of a later timeout', async () => {
+  const proxy = await makeProxy(broker.url)
+  const pool = await readyPool({ broker: proxy.url, maxChannels: 1 })
+  await proxy.set('refuse')
+  proxy.reset()
+  await expect(pool.acquire({ timeoutMs: 100 })).rejects.toMatchObject({ cause: { code: 'ERR_BROKER_UNAVAILABLE' } })
+  await proxy.set('pass')
+  const producer = await pool.acquire()
+
+  const error = await failureOf(pool.acquire({ timeoutMs: 30 }))
+  expect(error).toMatchObject({ code: 'ERR_ACQUIRE_TIMEOUT', stats: { state: 'open', leased: 1 } })
+  expect(error.cause).toBeUndefined()
+  const unsent = await failureOf(pool.publish({ routingKey: queues.name(), body: 'x' }, { timeoutMs: 30 }))
+  expect(unsent).toMatchObject({ code: 'ERR_PUBLISH_TIMEOUT', outcome: 'not-sent' })
+  expect(unsent.cause).toBeUndefined()
+  producer.release()
+})
+
 test('an acquire waits for the broker, and succeeds when it comes within the deadline', async () => {
   const proxy = await makeProxy(broker.url)
   await proxy.set('refuse')

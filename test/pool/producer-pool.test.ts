@@ -30,6 +30,14 @@ describe('ready', () => {
     producer.release()
   })
 
+  test('opens a channel where none is kept, and may be asked by many at once', async () => {
+    const pool = makePool({ broker: broker.url, minChannels: 0 })
+    await Promise.all(Array.from({ length: 20 }, () => pool.ready()))
+
+    expect(pool.stats().channels).toBeGreaterThan(0)
+    expect(pool.stats()).toMatchObject({ leased: 0, waiting: 0 })
+  })
+
   test('is no lease in the figures', async () => {
     const pool = await readyPool({ broker: broker.url })
 

@@ -96,7 +96,12 @@ ask(refused)
 askApp(refusedApp)
 // One signal for many: nobody is warned of listeners that are taken off again.
 const { signal } = new AbortController()
-for (let n = 0; n < 50; n++) pool.publish(good, { signal })
+for (let n = 0; n < 50; n++) {
+  pool.publish(good, { signal })
+  pool.acquire({ signal }).then(giveBack, ignore)
+  pool.ready({ signal })
+  app.sendTask('tasks.add', [n], {}, { signal })
+}
 await until(() => released.length > 0 && failed(pool) && failed(away) && failed(refused))
 const codes = [
   thrown(() => pool.release(released[0] as Producer)),
