@@ -51,7 +51,7 @@ export class Connection {
   readonly id: number
   /** Counts the times that it was opened. */
   generation = 0
-  /** Why the last attempt failed, or the last connection was lost. */
+  /** Why the last attempt failed, or the last connection was lost; undefined while it is open. */
   lastError: Error | undefined
   /** When the broker last began to read after an alarm, in milliseconds of `performance.now()`. */
   readingSince = 0
@@ -237,6 +237,7 @@ export class Connection {
     this.#nodes.accepted()
     this.#openedAt = performance.now()
     this.generation++
+    this.lastError = undefined
     this.#move('open')
     this.#owner.opened(this, { openMs, attempts })
   }

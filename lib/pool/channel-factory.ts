@@ -121,6 +121,7 @@ export class ChannelFactory {
       openMs: performance.now() - startedAt,
     })
     if (this.#settings.fastPath && !channel.isFast) this.#warnOfSlowPath()
+    this.lastError = undefined
     this.#opened(channel)
     return channel
   }

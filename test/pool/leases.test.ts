@@ -231,7 +231,8 @@ test('a fault that is over is no cause of a later timeout', async () => {
   const pool = await readyPool({ broker: proxy.url, maxChannels: 1 })
   await proxy.set('refuse')
   proxy.reset()
-  await expect(pool.acquire({ timeoutMs: 100 })).rejects.toMatchObject({ cause: { code: 'ERR_BROKER_UNAVAILABLE' } })
+  await until(() => pool.stats().connections === 0)
+  await expect(pool.acquire({ timeoutMs: 300 })).rejects.toMatchObject({ cause: { code: 'ERR_BROKER_UNAVAILABLE' } })
   await proxy.set('pass')
   const producer = await pool.acquire()
 
