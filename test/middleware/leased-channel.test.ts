@@ -4,7 +4,7 @@ import { type Channel, type ChannelModel, type ConfirmChannel, type ConsumeMessa
 import { withPooledProducer } from '../../lib/middleware/with-pooled-producer.ts'
 import type { PoolOptions } from '../../lib/options.ts'
 import type { ProducerPool } from '../../lib/pool/producer-pool.ts'
-import { useBroker } from '../support/broker.ts'
+import { rabbitmqTest, useBroker } from '../support/broker.ts'
 import { afterTest } from '../support/cleanup.ts'
 import { until } from '../support/condition.ts'
 import { makePool, makeProxy } from '../support/pools.ts'
@@ -99,7 +99,7 @@ describe.each([
       expect(message?.properties.deliveryMode).toBe(deliveryMode)
     })
 
-    test('sends copies to CC and BCC', async () => {
+    rabbitmqTest('sends copies to CC and BCC', async () => {
       const { channel } = await open()
       const [to, copy, blind] = [await queues.declare(), await queues.declare(), await queues.declare()]
 

@@ -64,7 +64,7 @@ test('an expiry that adds a publish, earlier than all others, gets it expired to
     if (body === 'first') add('added', 5)
   })
   add('first', 10)
-  add('last', 60)
+  add('last', 500)
   await until(() => expired.length === 3)
 
   expect(expired).toEqual(['first', 'added', 'last'])

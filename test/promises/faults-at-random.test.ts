@@ -109,7 +109,7 @@ class Run {
 
 async function strike(proxy: FaultProxy, random: Random, end: number): Promise<void> {
   const strikes = [
-    () => proxy.reset(),
+    async () => proxy.reset(),
     async () => {
       await proxy.set('black-hole')
       await delay(random(800))
