@@ -334,7 +334,7 @@ describe.each([
       await soil(channel, queue)
       await channel.close()
 
-      expect(pool.stats()).toMatchObject({ channels: 0, leased: 0 })
+      expect(pool.stats()).toMatchObject({ channelsClosed: 1, leased: 0 })
       const next = await connection.createChannel()
       next.sendToQueue(queue, Buffer.from('next'))
       await next.close()
