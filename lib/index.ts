@@ -4,7 +4,13 @@ export { type Celery, type CeleryOptions, createCelery, type TaskCall } from './
 export type { BatchOutcome, Kwargs, Task } from './celery/task.ts'
 export type { TaskOptions } from './celery/task-options.ts'
 export { ERROR_CODES, type ErrorCode, type Outcome, PooledProducerError } from './errors.ts'
-export { type PooledCelery, type Publisher, withPooledProducer } from './middleware/with-pooled-producer.ts'
+export {
+  type Pooled,
+  type PooledCelery,
+  type Publisher,
+  type PublishFunction,
+  withPooledProducer,
+} from './middleware/with-pooled-producer.ts'
 export type { Credentials, Logger, PoolOptions } from './options.ts'
 export type { PublishOptions } from './pool/dispatcher.ts'
 export type { PoolEvents } from './pool/event-hub.ts'

@@ -1,20 +1,11 @@
 import { EventEmitter } from 'node:events'
-import type { Message, MessageProperties } from '../amqp/message.ts'
+import type { Message } from '../amqp/message.ts'
 import { PooledProducerError, quiet } from '../errors.ts'
 import { describe } from '../options.ts'
 import { type Producer, prepare } from '../pool/producer.ts'
 import type { ProducerPool } from '../pool/producer-pool.ts'
 import { answer } from './callback.ts'
-
-/** amqplib's options of a publish. */
-export interface PublishOptions extends Omit<MessageProperties, 'expiration' | 'deliveryMode'> {
-  expiration?: string | number
-  deliveryMode?: boolean | number
-  persistent?: boolean
-  mandatory?: boolean
-  CC?: string | string[]
-  BCC?: string | string[]
-}
+import { messageOf, type PublishOptions } from './publish-options.ts'
 
 type Confirm = (error: Error | null) => void
 type Method = (...args: unknown[]) => unknown
@@ -35,25 +26,12 @@ const CLEAN = [
 ] as const
 /** Operations after which the channel is no longer as it was: it is closed, not reused. */
 const DIRTY = ['consume', 'cancel', 'get', 'prefetch', 'qos', 'recover'] as const
-/** Of these, the ones that the broker does not answer. */
+/** The same, of those that the broker does not answer. */
 const UNANSWERED = ['ack', 'ackAll', 'nack', 'nackAll', 'reject'] as const
 
 type Operation = (typeof CLEAN)[number] | (typeof DIRTY)[number] | (typeof UNANSWERED)[number]
 
 const LEAVES_NOTHING = new Set<Operation>(CLEAN)
-/** The fields of a message's properties; amqplib ignores other options, such as the `clusterId` of a message received. */
-const PROPERTIES = [
-  'contentType',
-  'contentEncoding',
-  'priority',
-  'correlationId',
-  'replyTo',
-  'messageId',
-  'timestamp',
-  'type',
-  'userId',
-  'appId',
-] as const
 /** After `publish` was false, `drain` comes when no more than this share of the room is taken. */
 const DRAINED_SHARE = 0.75
 /** Of its part of the pool's memory: the next message can be a large one. */
@@ -117,7 +95,7 @@ export class LeasedChannel extends EventEmitter {
   ): boolean {
     if (!Buffer.isBuffer(content)) throw new TypeError(`content must be a Buffer, got ${describe(content)}`)
     if (this.#producer.isReleased) throw closed()
-    const message = asMessage(exchange, routingKey, content, options ?? {})
+    const message = messageOf(exchange, routingKey, content, options ?? {})
     const publishing = quiet(this.#producer.send(prepare(message, undefined), undefined))
     this.#unconfirmed.add(publishing)
     this.#unconfirmedBytes += content.length
@@ -228,23 +206,6 @@ export class LeasedChannel extends EventEmitter {
 
 function define(prototype: LeasedChannel, name: Operation, value: Method): void {
   Object.defineProperty(prototype, name, { value, configurable: true, writable: true })
-}
-
-function asMessage(exchange: string, routingKey: string, body: Buffer, options: PublishOptions): Message {
-  const { persistent, mandatory = false, deliveryMode, expiration, CC, BCC, headers } = options
-  const properties: Record<string, unknown> = {
-    headers: { ...headers, ...(CC !== undefined && { CC: texts(CC) }), ...(BCC !== undefined && { BCC: texts(BCC) }) },
-  }
-  for (const name of PROPERTIES) if (options[name] !== undefined) properties[name] = options[name]
-  const mode = persistent === undefined ? deliveryMode : persistent ? 2 : 1
-  if (typeof mode === 'number') properties.deliveryMode = mode
-  else if (mode) properties.deliveryMode = 2
-  if (expiration !== undefined) properties.expiration = String(expiration)
-  return { exchange, routingKey, body, mandatory: Boolean(mandatory), properties }
-}
-
-function texts(keys: string | string[]): string[] {
-  return [keys].flat().map(String)
 }
 
 function isReturn(error: unknown): boolean {

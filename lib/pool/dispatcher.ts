@@ -120,8 +120,10 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
     enqueue?: (publish: PendingPublish) => void,
   ): Promise<unknown> {
     const publish = new PendingPublish(prepared.template, prepared.values, prepared.body, result)
-    const now = this.#isScheduled ? this.#turn : this.#beginTurn()
+    const turn = this.#isScheduled ? this.#turn : this.#beginTurn()
     const { timeoutMs = this.#settings.publishTimeoutMs, signal } = options ?? NO_OPTIONS
+    // The clock is read once a turn, unless a limit of the caller's own may be short.
+    const now = options?.timeoutMs === undefined ? turn : performance.now()
     this.#settlement.accept(publish, timeoutMs, signal, now)
     if (this.keepsContext) publish.context = new AsyncResource('PooledProducerPublish')
     const refusal = this.#host.refusal() ?? admission(publish, this.#counters, this.#settings, signal)
