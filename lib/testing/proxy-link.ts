@@ -57,8 +57,8 @@ export class ProxyLink {
   }
 
   reset(): void {
-    this.#client.resetAndDestroy()
-    this.#target?.resetAndDestroy()
+    reset(this.#client)
+    if (this.#target !== undefined) reset(this.#target)
   }
 
   end(): void {
@@ -190,8 +190,14 @@ class Stream {
   /** A side that was reset resets the other, unless the news is lost too. */
   #closed(hadError: boolean): void {
     if (!hadError || this.#isLost || this.#shape().kind === 'swallow') return
-    this.#to.resetAndDestroy()
+    reset(this.#to)
   }
+}
+
+/** libuv refuses to reset a socket in the middle of its orderly end; Node then never closes it, and cannot exit. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded && !socket.writableFinished) socket.destroy()
+  else socket.resetAndDestroy()
 }
 
 function ignore(): void {}
