@@ -12,11 +12,11 @@ export {
   withPooledProducer,
 } from './middleware/with-pooled-producer.ts'
 export type { Credentials, Logger, PoolOptions } from './options.ts'
-export type { PublishOptions } from './pool/dispatcher.ts'
 export type { PoolEvents } from './pool/event-hub.ts'
 export type { AcquireOptions } from './pool/leases.ts'
 export type { Receipt } from './pool/pending-publish.ts'
 export type { Producer } from './pool/producer.ts'
 export { createProducerPool, type ProducerPool } from './pool/producer-pool.ts'
+export type { PublishOptions } from './pool/publish-request.ts'
 export type { CloseReport } from './pool/shutdown.ts'
 export type { PoolState, PoolStats } from './pool/stats.ts'

@@ -1,6 +1,6 @@
 import { PublishTemplate } from '../amqp/publish-template.ts'
 import { ID_SLOT, type Slot, textSlot } from '../amqp/template-fields.ts'
-import type { Prepared, PublishOptions } from '../pool/dispatcher.ts'
+import type { Prepared, PublishOptions } from '../pool/publish-request.ts'
 import { encodeArguments } from './arguments.ts'
 import type { Destination } from './destination.ts'
 import { ORIGIN, type TaskTimes, taskPropertiesV2, taskTimes } from './message-v2.ts'

@@ -1,7 +1,6 @@
 import { AsyncResource } from 'node:async_hooks'
 import { isSuspicion } from '../amqp/channel-errors.ts'
 import type { ChannelOwner } from '../amqp/confirm-channel.ts'
-import type { PublishTemplate } from '../amqp/publish-template.ts'
 import { PooledProducerError } from '../errors.ts'
 import { type AdmissionSettings, admission } from './admission.ts'
 import type { PooledChannel } from './channel-factory.ts'
@@ -12,24 +11,10 @@ import { Parking } from './parking.ts'
 import { PendingPublish } from './pending-publish.ts'
 import type { PublishLog } from './publish-log.ts'
 import { PublishQueue } from './publish-queue.ts'
+import type { Prepared, PublishOptions } from './publish-request.ts'
 import type { Settlement } from './settlement.ts'
 import type { Counters } from './stats.ts'
 import { Suspects } from './suspects.ts'
-
-/** A message that is known to be right, ready for the queue. */
-export interface Prepared {
-  readonly template: PublishTemplate
-  readonly values: readonly string[]
-  readonly body: string | Buffer
-}
-
-/** What bounds one publish. */
-export interface PublishOptions {
-  /** Milliseconds for the whole of it: waiting, writing, confirm, sending again. Default: the pool's `publishTimeoutMs`. */
-  timeoutMs?: number
-  /** Ends the wait. A message that is written already may still arrive. */
-  signal?: AbortSignal
-}
 
 export interface DispatcherSettings extends AdmissionSettings {
   readonly publishTimeoutMs: number
@@ -50,8 +35,8 @@ export interface DispatcherHost {
 
 /**
  * Takes publishes without a lease of the caller's: it leases a channel once per turn of the event loop,
- * writes what has come together, and gives the channel back at once; confirms arrive later. It keeps each
- * publish until its outcome, and sends it again when a fault leaves it open.
+ * writes what has come together, and gives the channel back at once; confirms arrive later. What a fault
+ * leaves open it sends again; the outcome is the settlement's.
  */
 export class Dispatcher implements ChannelOwner<PendingPublish> {
   readonly #channels: () => ChannelPool

@@ -4,10 +4,11 @@ import { PooledProducerError, quiet } from '../errors.ts'
 import { checkCallOptions } from '../options.ts'
 import type { PooledChannel } from './channel-factory.ts'
 import type { Declaration, Declarations } from './declarations.ts'
-import type { Dispatcher, Prepared, PublishOptions } from './dispatcher.ts'
+import type { Dispatcher } from './dispatcher.ts'
 import { Parking } from './parking.ts'
 import type { PendingPublish, Receipt } from './pending-publish.ts'
 import type { PublishQueue } from './publish-queue.ts'
+import type { Prepared, PublishOptions } from './publish-request.ts'
 
 /**
  * A lease of one channel. Messages go out in the order of publishing; the channel is nobody else's until

@@ -2,7 +2,8 @@ import { runInNewContext } from 'node:vm'
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { encodeArguments } from '../../lib/celery/arguments.ts'
-import { CELERY, runPython, warnWithoutCelery } from './celery-python.ts'
+import { celeryTest } from '../support/celery-worker.ts'
+import { runPython } from './celery-python.ts'
 
 const EMPTY_EMBED = '{"callbacks":null,"errbacks":null,"chain":null,"chord":null}'
 
@@ -261,10 +262,7 @@ test('anything else either arrives as it was given or is refused by name', () =>
   )
 })
 
-const testWithCelery = CELERY === undefined ? test.skip : test
-warnWithoutCelery('the deepest arguments in a real Python')
-
-testWithCelery("Python's decoder takes arguments as deep as may be sent, in a stack as deep as a worker's", () => {
+celeryTest("Python's decoder takes arguments as deep as may be sent, in a stack as deep as a worker's", () => {
   const program = `
 import json, sys
 def below(frames, text):

@@ -3,11 +3,6 @@ import { spawnSync } from 'node:child_process'
 /** A Python that has Celery, by its command, and Celery's version; undefined when the machine has none. */
 export const CELERY: { python: string; version: string } | undefined = findCelery()
 
-/** Says in one line that the tests which need Celery are not run. */
-export function warnWithoutCelery(tests: string): void {
-  if (CELERY === undefined) process.stderr.write(`SKIPPED: no Python with Celery on this machine; not run: ${tests}\n`)
-}
-
 /** Runs a program that reads JSON on stdin and prints JSON. */
 export function runPython(program: string, input: unknown): unknown {
   if (CELERY === undefined) throw new Error('no Python with Celery on this machine')

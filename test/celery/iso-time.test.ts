@@ -1,7 +1,8 @@
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { isoFormat, isoToUtc } from '../../lib/celery/iso-time.ts'
-import { CELERY, runPython, warnWithoutCelery } from './celery-python.ts'
+import { celeryTest } from '../support/celery-worker.ts'
+import { runPython } from './celery-python.ts'
 
 test.each([
   [Date.UTC(2026, 10, 22, 5, 2, 44, 872), 0, '2026-11-22T05:02:44.872000+00:00'],
@@ -49,10 +50,7 @@ test.each([
   expect(isoToUtc(text)).toBeUndefined()
 })
 
-const testWithCelery = CELERY === undefined ? test.skip : test
-warnWithoutCelery("times against those of Celery's own parser")
-
-testWithCelery("Python spells any time as we do, and Celery's parser reads it back", () => {
+celeryTest("Python spells any time as we do, and Celery's parser reads it back", () => {
   const program = `
 import json, sys
 from datetime import datetime, timedelta, timezone

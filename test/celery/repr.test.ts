@@ -1,10 +1,8 @@
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { argsRepr, kwargsRepr, saferepr } from '../../lib/celery/repr.ts'
-import { CELERY, runPython, warnWithoutCelery } from './celery-python.ts'
-
-const testWithCelery = CELERY === undefined ? test.skip : test
-warnWithoutCelery('saferepr against that of Celery')
+import { celeryTest } from '../support/celery-worker.ts'
+import { runPython } from './celery-python.ts'
 
 /** Celery's saferepr of what a worker reads from JSON texts: `[json, maxLength, maxLevels, isTuple]`. */
 const REAL_SAFEREPR = `
@@ -54,14 +52,14 @@ const HAND_MADE: readonly unknown[] = [
   JSON.parse('{"__proto__": {"x": 1}, "constructor": null, "2": "b", "1": "a"}'),
 ]
 
-testWithCelery('every kind of value is spelled as Celery spells it, wherever the cut falls', () => {
+celeryTest('every kind of value is spelled as Celery spells it, wherever the cut falls', () => {
   const lengths = [...Array.from({ length: 40 }, (_, i) => i + 1), 100, 1_023, 1_024, 1_025]
   const cases = HAND_MADE.flatMap((value) => lengths.map((length): Case => [value, length, 3, false]))
 
   expectSame(cases, spelledByCelery(cases))
 })
 
-testWithCelery('generated values are spelled as Celery spells what the worker reads', () => {
+celeryTest('generated values are spelled as Celery spells what the worker reads', () => {
   const value = fc.jsonValue({ maxDepth: 6, stringUnit: 'binary' })
   const cases = fc.sample(
     fc.tuple(value, fc.integer({ min: 1, max: 200 }), fc.integer({ min: 0, max: 5 }), fc.constant(false)),
@@ -71,7 +69,7 @@ testWithCelery('generated values are spelled as Celery spells what the worker re
   expectSame(cases, spelledByCelery(cases))
 })
 
-testWithCelery('args are spelled as the tuple and kwargs as the dict that Celery makes of them', () => {
+celeryTest('args are spelled as the tuple and kwargs as the dict that Celery makes of them', () => {
   const list = fc.array(fc.jsonValue(), { size: 'medium' })
   const dict = fc.dictionary(fc.string(), fc.jsonValue(), { size: 'medium' })
   const calls = [[[], {}], [[1], { a: 1 }], [[1, 2], { z: 'é' }], ...fc.sample(fc.tuple(list, dict), 200)] as const
