@@ -1,8 +1,9 @@
 export type { Message, MessageProperties } from './amqp/message.ts'
-export type { AsyncResult } from './celery/async-result.ts'
-export { type Celery, type CeleryOptions, createCelery, type TaskCall } from './celery/celery.ts'
+export { type Celery, createCelery, type TaskCall } from './celery/celery.ts'
+export type { CeleryOptions } from './celery/celery-options.ts'
+export type { TaskOptions } from './celery/options/task-options.ts'
+export type { AsyncResult } from './celery/results/async-result.ts'
 export type { BatchOutcome, Kwargs, Task } from './celery/task.ts'
-export type { TaskOptions } from './celery/task-options.ts'
 export { ERROR_CODES, type ErrorCode, type Outcome, PooledProducerError } from './errors.ts'
 export {
   type Pooled,

@@ -1,27 +1,19 @@
-import { PooledProducerError } from '../errors.ts'
-import { describe, type PoolOptions } from '../options.ts'
+import type { PooledProducerError } from '../errors.ts'
 import type { Producer } from '../pool/producer.ts'
-import { ProducerPool } from '../pool/producer-pool.ts'
-import { AsyncResult } from './async-result.ts'
-import { destinationOf } from './destination.ts'
-import { QueueDeclaration } from './queue-declaration.ts'
-import { type BatchOutcome, type Kwargs, notAnItem, outcomes, Task, type TaskSender } from './task.ts'
-import { PER_CALL, TaskMessages } from './task-messages.ts'
+import type { ProducerPool } from '../pool/producer-pool.ts'
+import { type CeleryOptions, celeryParts, type EffectiveAppOptions } from './celery-options.ts'
 import {
   type CheckedTaskOptions,
   DEFAULT_TASK_OPTIONS,
   type TaskOptions,
   taskName,
   taskOptions,
-} from './task-options.ts'
-
-/** What `createCelery` takes: a pool that exists, or the options of one of its own. */
-export interface CeleryOptions extends PoolOptions {
-  /** A pool to publish through. Without one, the app makes its own from the other options. */
-  pool?: ProducerPool
-  /** The queue of tasks that name none. Default: `celery`. */
-  taskDefaultQueue?: string
-}
+} from './options/task-options.ts'
+import { AsyncResult } from './results/async-result.ts'
+import { destinationOf } from './routing/destination.ts'
+import { QueueDeclaration } from './routing/queue-declaration.ts'
+import { type BatchOutcome, type Kwargs, notAnItem, outcomes, Task, type TaskSender } from './task.ts'
+import { PER_CALL, TaskMessages } from './task-messages.ts'
 
 /** One task of `sendTasks`. */
 export interface TaskCall {
@@ -35,7 +27,7 @@ export interface TaskCall {
 export class Celery implements AsyncDisposable {
   readonly pool: ProducerPool
   readonly #ownsPool: boolean
-  readonly #defaultQueue: string
+  readonly #options: EffectiveAppOptions
   readonly #queues = new Map<string, QueueDeclaration>()
   /** For `sendTask`: the messages of each name without options. */
   readonly #plain = new Map<string, TaskMessages>()
@@ -45,20 +37,10 @@ export class Celery implements AsyncDisposable {
   }
 
   constructor(options: CeleryOptions = {}) {
-    if (typeof options !== 'object' || options === null)
-      throw invalid(`options must be an object, got ${describe(options)}`)
-    const { pool, taskDefaultQueue = 'celery', ...poolOptions } = options
-    if (typeof taskDefaultQueue !== 'string' || taskDefaultQueue === '' || Buffer.byteLength(taskDefaultQueue) > 255) {
-      throw invalid(`taskDefaultQueue must be a queue's name of 255 bytes at most, got ${describe(taskDefaultQueue)}`)
-    }
-    if (pool !== undefined && typeof pool.send !== 'function')
-      throw invalid(`pool must be a ProducerPool, got ${describe(pool)}`)
-    const [extra] = Object.keys(poolOptions)
-    if (pool !== undefined && extra !== undefined)
-      throw invalid(`${extra} is an option of a pool, and a pool is given already`)
-    this.#defaultQueue = taskDefaultQueue
-    this.#ownsPool = pool === undefined
-    this.pool = pool ?? new ProducerPool(poolOptions)
+    const parts = celeryParts(options)
+    this.pool = parts.pool
+    this.#ownsPool = parts.ownsPool
+    this.#options = parts.options
   }
 
   /**
@@ -123,7 +105,7 @@ export class Celery implements AsyncDisposable {
   }
 
   #messages(name: string, options: CheckedTaskOptions): TaskMessages {
-    const destination = destinationOf(options, this.#defaultQueue)
+    const destination = destinationOf(options, this.#options.taskDefaultQueue)
     const { queue } = destination
     const declaration = options.declare && queue !== undefined ? this.#queue(queue) : undefined
     return new TaskMessages(name, options, destination, declaration)
@@ -194,8 +176,4 @@ const MOST_NAMES = 10_000
  */
 export function createCelery(options: CeleryOptions = {}): Celery {
   return new Celery(options)
-}
-
-function invalid(message: string): PooledProducerError {
-  return new PooledProducerError('ERR_INVALID_OPTION', message)
 }

@@ -1,13 +1,13 @@
 import { PublishTemplate } from '../amqp/publish-template.ts'
 import { ID_SLOT, type Slot, textSlot } from '../amqp/template-fields.ts'
 import type { Prepared, PublishOptions } from '../pool/publish-request.ts'
-import { encodeArguments } from './arguments.ts'
-import type { Destination } from './destination.ts'
-import { ORIGIN, type TaskTimes, taskPropertiesV2, taskTimes } from './message-v2.ts'
-import type { QueueDeclaration } from './queue-declaration.ts'
-import { argsRepr, kwargsRepr } from './repr.ts'
-import { newTaskId } from './task-id.ts'
-import type { CheckedTaskOptions } from './task-options.ts'
+import { encodeArguments } from './message/arguments.ts'
+import { ORIGIN, type TaskTimes, taskPropertiesV2, taskTimes } from './message/message-v2.ts'
+import { argsRepr, kwargsRepr } from './message/repr.ts'
+import { newTaskId } from './message/task-id.ts'
+import type { CheckedTaskOptions } from './options/task-options.ts'
+import type { Destination } from './routing/destination.ts'
+import type { QueueDeclaration } from './routing/queue-declaration.ts'
 
 /** What fills the slots of a task's template, by place. */
 const SLOTS = { argsrepr: textSlot(1), kwargsrepr: textSlot(2), eta: textSlot(3), expires: textSlot(4) }

@@ -1,9 +1,9 @@
 import { PooledProducerError, quiet } from '../errors.ts'
 import { describe } from '../options.ts'
 import { rejecting } from '../pool/producer.ts'
-import type { AsyncResult } from './async-result.ts'
+import type { TaskOptions } from './options/task-options.ts'
+import type { AsyncResult } from './results/async-result.ts'
 import type { TaskMessages } from './task-messages.ts'
-import type { TaskOptions } from './task-options.ts'
 
 /** Sends the messages of a task. */
 export interface TaskSender {

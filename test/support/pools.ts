@@ -1,5 +1,6 @@
-import type { Celery, CeleryOptions } from '../../lib/celery/celery.ts'
+import type { Celery } from '../../lib/celery/celery.ts'
 import { createCelery } from '../../lib/celery/celery.ts'
+import type { CeleryOptions } from '../../lib/celery/celery-options.ts'
 import type { PoolOptions } from '../../lib/options.ts'
 import { createProducerPool, type ProducerPool } from '../../lib/pool/producer-pool.ts'
 import { type FaultProxy, startFaultProxy } from '../../lib/testing/fault-proxy.ts'

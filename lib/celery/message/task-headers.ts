@@ -1,5 +1,5 @@
-import { PooledProducerError } from '../errors.ts'
-import { describe } from '../options.ts'
+import { PooledProducerError } from '../../errors.ts'
+import { describe } from '../../options.ts'
 import { isPlainObject } from './json-value.ts'
 
 /** A value that an AMQP header table holds. */

@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { argsRepr, kwargsRepr, saferepr } from '../../lib/celery/repr.ts'
-import { celeryTest } from '../support/celery-worker.ts'
-import { runPython } from './celery-python.ts'
+import { argsRepr, kwargsRepr, saferepr } from '../../../lib/celery/message/repr.ts'
+import { celeryTest } from '../../support/celery-worker.ts'
+import { runPython } from '../celery-python.ts'
 
 /** Celery's saferepr of what a worker reads from JSON texts: `[json, maxLength, maxLevels, isTuple]`. */
 const REAL_SAFEREPR = `

@@ -1,7 +1,7 @@
 import { types } from 'node:util'
-import { PooledProducerError } from '../errors.ts'
-import { describe } from '../options.ts'
-import { isoFormat, isoToUtc } from './iso-time.ts'
+import { PooledProducerError } from '../../errors.ts'
+import { describe } from '../../options.ts'
+import { isoFormat, isoToUtc } from '../message/iso-time.ts'
 
 /**
  * The check of one option: gives the value as it is kept.

@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { isoFormat, isoToUtc } from '../../lib/celery/iso-time.ts'
-import { celeryTest } from '../support/celery-worker.ts'
-import { runPython } from './celery-python.ts'
+import { isoFormat, isoToUtc } from '../../../lib/celery/message/iso-time.ts'
+import { celeryTest } from '../../support/celery-worker.ts'
+import { runPython } from '../celery-python.ts'
 
 test.each([
   [Date.UTC(2026, 10, 22, 5, 2, 44, 872), 0, '2026-11-22T05:02:44.872000+00:00'],

@@ -1,9 +1,9 @@
 import { runInNewContext } from 'node:vm'
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { encodeArguments } from '../../lib/celery/arguments.ts'
-import { celeryTest } from '../support/celery-worker.ts'
-import { runPython } from './celery-python.ts'
+import { encodeArguments } from '../../../lib/celery/message/arguments.ts'
+import { celeryTest } from '../../support/celery-worker.ts'
+import { runPython } from '../celery-python.ts'
 
 const EMPTY_EMBED = '{"callbacks":null,"errbacks":null,"chain":null,"chord":null}'
 

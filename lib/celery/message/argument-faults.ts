@@ -1,6 +1,6 @@
 import { types } from 'node:util'
-import { PooledProducerError } from '../errors.ts'
-import { describe } from '../options.ts'
+import { PooledProducerError } from '../../errors.ts'
+import { describe } from '../../options.ts'
 import { isPlainObject, isRounded, MAX_DEPTH } from './json-value.ts'
 
 /**

@@ -1,7 +1,8 @@
-import { closestName } from '../closest-name.ts'
-import { PooledProducerError } from '../errors.ts'
-import { describe } from '../options.ts'
-import { isPlainObject } from './json-value.ts'
+import { closestName } from '../../closest-name.ts'
+import { PooledProducerError } from '../../errors.ts'
+import { describe } from '../../options.ts'
+import { isPlainObject } from '../message/json-value.ts'
+import { type HeaderTable, userHeaders } from '../message/task-headers.ts'
 import {
   abortSignal,
   deliveryMode,
@@ -19,7 +20,6 @@ import {
   text,
   timestamp,
 } from './option-rules.ts'
-import { type HeaderTable, userHeaders } from './task-headers.ts'
 
 interface TaskOptionValues {
   /** The task's id, which a re-sent message keeps. Default: a random UUID. */

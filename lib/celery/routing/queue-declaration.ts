@@ -1,5 +1,5 @@
-import type { RawChannel } from '../amqp/connection.ts'
-import type { Declaration } from '../pool/declarations.ts'
+import type { RawChannel } from '../../amqp/connection.ts'
+import type { Declaration } from '../../pool/declarations.ts'
 
 /**
  * A durable queue, as Celery declares one by default. The direct exchange of the same name that Celery

@@ -1,4 +1,4 @@
-import { PooledProducerError } from '../errors.ts'
+import { PooledProducerError } from '../../errors.ts'
 import { findFault, invalidArguments, kindOf } from './argument-faults.ts'
 import { isJsonValue, isPlainObject } from './json-value.ts'
 

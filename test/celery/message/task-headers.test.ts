@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { ByteWriter } from '../../lib/amqp/byte-writer.ts'
-import { writeTable } from '../../lib/amqp/field-table.ts'
-import { PROTOCOL_HEADERS, userHeaders } from '../../lib/celery/task-headers.ts'
+import { ByteWriter } from '../../../lib/amqp/byte-writer.ts'
+import { writeTable } from '../../../lib/amqp/field-table.ts'
+import { PROTOCOL_HEADERS, userHeaders } from '../../../lib/celery/message/task-headers.ts'
 
 const circle: Record<string, unknown> = {}
 circle.self = circle

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
+import type { CheckedTaskOptions } from '../options/task-options.ts'
 import { isoFormat } from './iso-time.ts'
 import type { HeaderValue } from './task-headers.ts'
-import type { CheckedTaskOptions } from './task-options.ts'
 
 /** Who sends: Celery's name for a process that is no worker (`anon_nodename`). */
 export const ORIGIN: string = `gen${process.pid}@${hostname()}`

@@ -1,5 +1,10 @@
 import { expect, test } from '@jest/globals'
-import { DEFAULT_TASK_OPTIONS, type TaskOptions, taskName, taskOptions } from '../../lib/celery/task-options.ts'
+import {
+  DEFAULT_TASK_OPTIONS,
+  type TaskOptions,
+  taskName,
+  taskOptions,
+} from '../../../lib/celery/options/task-options.ts'
 
 const LONG = 'x'.repeat(256)
 const WIDE = 'é'.repeat(128)

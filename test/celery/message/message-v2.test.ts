@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { expect, test } from '@jest/globals'
-import { encodeArguments } from '../../lib/celery/arguments.ts'
-import { ORIGIN, taskPropertiesV2, taskTimes, type VaryingParts } from '../../lib/celery/message-v2.ts'
-import { argsRepr, kwargsRepr } from '../../lib/celery/repr.ts'
-import { PROTOCOL_HEADERS } from '../../lib/celery/task-headers.ts'
-import { taskOptions } from '../../lib/celery/task-options.ts'
+import { encodeArguments } from '../../../lib/celery/message/arguments.ts'
+import { ORIGIN, taskPropertiesV2, taskTimes, type VaryingParts } from '../../../lib/celery/message/message-v2.ts'
+import { argsRepr, kwargsRepr } from '../../../lib/celery/message/repr.ts'
+import { PROTOCOL_HEADERS } from '../../../lib/celery/message/task-headers.ts'
+import { taskOptions } from '../../../lib/celery/options/task-options.ts'
 
 interface Call {
   readonly title: string
@@ -38,7 +38,7 @@ const NOW = Date.parse(GOLDEN.now)
 const PLAIN_PARTS: VaryingParts<string> = { id: 'id-1', argsrepr: '(2, 3)', kwargsrepr: '{}' }
 
 function read(name: string): unknown {
-  return JSON.parse(readFileSync(new URL(`../golden/${name}`, import.meta.url), 'utf8'))
+  return JSON.parse(readFileSync(new URL(`../../golden/${name}`, import.meta.url), 'utf8'))
 }
 
 /** The shorthands of calls.json, as make-golden.py reads them. */

@@ -1,0 +1,53 @@
+import { PooledProducerError } from '../errors.ts'
+import { describe, type PoolOptions } from '../options.ts'
+import { ProducerPool } from '../pool/producer-pool.ts'
+
+/** What an app decides for all its tasks. Names and meanings are Celery's settings, in camelCase. */
+export interface AppOptions {
+  /** The queue of tasks that name none. Default: `celery`. */
+  taskDefaultQueue?: string
+}
+
+/** What `createCelery` takes: a pool that exists, or the options of one of its own. */
+export interface CeleryOptions extends AppOptions, PoolOptions {
+  /** A pool to publish through. Without one, the app makes its own from the other options. */
+  pool?: ProducerPool
+}
+
+/** {@link AppOptions} with every default filled in. */
+export type EffectiveAppOptions = Readonly<Required<AppOptions>>
+
+/** An app's pool, whether it made it itself, and its own options. */
+export interface CeleryParts {
+  readonly pool: ProducerPool
+  readonly ownsPool: boolean
+  readonly options: EffectiveAppOptions
+}
+
+/**
+ * The parts of an app: its options are checked before a pool is made of the rest.
+ *
+ * @throws {PooledProducerError} ERR_INVALID_OPTION names the option, the value and what was expected.
+ */
+export function celeryParts(given: CeleryOptions = {}): CeleryParts {
+  if (typeof given !== 'object' || given === null) throw invalid(`options must be an object, got ${describe(given)}`)
+  const { pool, taskDefaultQueue = 'celery', ...poolOptions } = given
+  const options = { taskDefaultQueue: queueName('taskDefaultQueue', taskDefaultQueue) }
+  if (pool === undefined) return { pool: new ProducerPool(poolOptions), ownsPool: true, options }
+
+  if (typeof pool.send !== 'function') throw invalid(`pool must be a ProducerPool, got ${describe(pool)}`)
+  const [extra] = Object.keys(poolOptions)
+  if (extra !== undefined) throw invalid(`${extra} is an option of a pool, and a pool is given already`)
+  return { pool, ownsPool: false, options }
+}
+
+function queueName(name: string, value: unknown): string {
+  if (typeof value !== 'string' || value === '' || Buffer.byteLength(value) > 255) {
+    throw invalid(`${name} must be a queue's name of 255 bytes at most, got ${describe(value)}`)
+  }
+  return value
+}
+
+function invalid(message: string): PooledProducerError {
+  return new PooledProducerError('ERR_INVALID_OPTION', message)
+}
