@@ -1,7 +1,7 @@
 export type { Message, MessageProperties } from './amqp/message.ts'
 export { type Celery, createCelery, type TaskCall } from './celery/celery.ts'
 export type { CeleryOptions } from './celery/celery-options.ts'
-export type { TaskOptions } from './celery/options/task-options.ts'
+export type { TaskOptions } from './celery/options/task-option-values.ts'
 export type { AsyncResult } from './celery/results/async-result.ts'
 export type { BatchOutcome, Kwargs, Task } from './celery/task.ts'
 export { ERROR_CODES, type ErrorCode, type Outcome, PooledProducerError } from './errors.ts'

@@ -6,6 +6,8 @@ import { ProducerPool } from '../pool/producer-pool.ts'
 export interface AppOptions {
   /** The queue of tasks that name none. Default: `celery`. */
   taskDefaultQueue?: string
+  /** What bodies are written in, unless a task says otherwise. Default: `json`. */
+  taskSerializer?: string
 }
 
 /** What `createCelery` takes: a pool that exists, or the options of one of its own. */
@@ -24,6 +26,14 @@ export interface CeleryParts {
   readonly options: EffectiveAppOptions
 }
 
+/** The check of one option: gives the value as it is kept; `undefined` is what nobody gave. */
+type AppRule<T> = (name: string, value: unknown) => T
+
+const RULES: { readonly [Name in keyof EffectiveAppOptions]: AppRule<EffectiveAppOptions[Name]> } = {
+  taskDefaultQueue: (name, value = 'celery') => queueName(name, value),
+  taskSerializer: (name, value = 'json') => word(name, value),
+}
+
 /**
  * The parts of an app: its options are checked before a pool is made of the rest.
  *
@@ -31,20 +41,31 @@ export interface CeleryParts {
  */
 export function celeryParts(given: CeleryOptions = {}): CeleryParts {
   if (typeof given !== 'object' || given === null) throw invalid(`options must be an object, got ${describe(given)}`)
-  const { pool, taskDefaultQueue = 'celery', ...poolOptions } = given
-  const options = { taskDefaultQueue: queueName('taskDefaultQueue', taskDefaultQueue) }
-  if (pool === undefined) return { pool: new ProducerPool(poolOptions), ownsPool: true, options }
+  const { pool, ...others } = given
+  const poolOptions = others as Record<string, unknown>
+  const options: Record<string, unknown> = {}
+  for (const [name, rule] of Object.entries(RULES)) {
+    options[name] = rule(name, poolOptions[name])
+    delete poolOptions[name]
+  }
+  const effective = Object.freeze(options) as unknown as EffectiveAppOptions
+  if (pool === undefined) return { pool: new ProducerPool(poolOptions), ownsPool: true, options: effective }
 
   if (typeof pool.send !== 'function') throw invalid(`pool must be a ProducerPool, got ${describe(pool)}`)
   const [extra] = Object.keys(poolOptions)
   if (extra !== undefined) throw invalid(`${extra} is an option of a pool, and a pool is given already`)
-  return { pool, ownsPool: false, options }
+  return { pool, ownsPool: false, options: effective }
 }
 
 function queueName(name: string, value: unknown): string {
   if (typeof value !== 'string' || value === '' || Buffer.byteLength(value) > 255) {
     throw invalid(`${name} must be a queue's name of 255 bytes at most, got ${describe(value)}`)
   }
+  return value
+}
+
+function word(name: string, value: unknown): string {
+  if (typeof value !== 'string' || value === '') throw invalid(`${name} must be a name, got ${describe(value)}`)
   return value
 }
 

@@ -2,13 +2,9 @@ import type { PooledProducerError } from '../errors.ts'
 import type { Producer } from '../pool/producer.ts'
 import type { ProducerPool } from '../pool/producer-pool.ts'
 import { type CeleryOptions, celeryParts, type EffectiveAppOptions } from './celery-options.ts'
-import {
-  type CheckedTaskOptions,
-  DEFAULT_TASK_OPTIONS,
-  type TaskOptions,
-  taskName,
-  taskOptions,
-} from './options/task-options.ts'
+import { Serializers } from './message/serializers.ts'
+import { type CheckedTaskOptions, DEFAULT_TASK_OPTIONS, type TaskOptions } from './options/task-option-values.ts'
+import { taskName, taskOptions } from './options/task-options.ts'
 import { AsyncResult } from './results/async-result.ts'
 import { destinationOf } from './routing/destination.ts'
 import { QueueDeclaration } from './routing/queue-declaration.ts'
@@ -29,6 +25,7 @@ export class Celery implements AsyncDisposable {
   readonly #ownsPool: boolean
   readonly #options: EffectiveAppOptions
   readonly #queues = new Map<string, QueueDeclaration>()
+  readonly #serializers = new Serializers()
   /** For `sendTask`: the messages of each name without options. */
   readonly #plain = new Map<string, TaskMessages>()
   readonly #sender: TaskSender = {
@@ -108,7 +105,8 @@ export class Celery implements AsyncDisposable {
     const destination = destinationOf(options, this.#options.taskDefaultQueue)
     const { queue } = destination
     const declaration = options.declare && queue !== undefined ? this.#queue(queue) : undefined
-    return new TaskMessages(name, options, destination, declaration)
+    const serializer = this.#serializers.get(options.serializer ?? this.#options.taskSerializer)
+    return new TaskMessages(name, options, destination, declaration, serializer)
   }
 
   #messagesFor(name: string, base: TaskMessages, checked: CheckedTaskOptions, options: TaskOptions): TaskMessages {

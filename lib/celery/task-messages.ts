@@ -1,11 +1,12 @@
 import { PublishTemplate } from '../amqp/publish-template.ts'
 import { ID_SLOT, type Slot, textSlot } from '../amqp/template-fields.ts'
 import type { Prepared, PublishOptions } from '../pool/publish-request.ts'
-import { encodeArguments } from './message/arguments.ts'
+import type { Embed } from './message/arguments.ts'
 import { ORIGIN, type TaskTimes, taskPropertiesV2, taskTimes } from './message/message-v2.ts'
 import { argsRepr, kwargsRepr } from './message/repr.ts'
+import { type EncodedEmbed, JSON_SERIALIZER, type Serializer } from './message/serializers.ts'
 import { newTaskId } from './message/task-id.ts'
-import type { CheckedTaskOptions } from './options/task-options.ts'
+import type { CheckedTaskOptions } from './options/task-option-values.ts'
 import type { Destination } from './routing/destination.ts'
 import type { QueueDeclaration } from './routing/queue-declaration.ts'
 
@@ -13,8 +14,10 @@ import type { QueueDeclaration } from './routing/queue-declaration.ts'
 const SLOTS = { argsrepr: textSlot(1), kwargsrepr: textSlot(2), eta: textSlot(3), expires: textSlot(4) }
 const UUID = /^[\x20-\x7e]{36}$/
 
+/** Options that go into a body's embed, and nowhere else. */
+const EMBEDDED = ['link', 'linkError', 'chain', 'chord'] as const
 /** Options of a call that leave what is encoded ahead as it is. */
-export const PER_CALL: ReadonlySet<string> = new Set(['taskId', 'timeoutMs', 'signal', 'producer'])
+export const PER_CALL: ReadonlySet<string> = new Set(['taskId', 'timeoutMs', 'signal', 'producer', ...EMBEDDED])
 
 /** Makes the messages of one task with one set of options: what never changes is encoded once. */
 export class TaskMessages {
@@ -26,6 +29,9 @@ export class TaskMessages {
   /** What bounds each publish; undefined: the pool's own limits. */
   readonly publishOptions: PublishOptions | undefined
   readonly #destination: Destination
+  readonly #serializer: Serializer
+  /** What the worker starts afterwards, encoded once; undefined: nothing. */
+  readonly #embed: EncodedEmbed | undefined
   readonly #hasTimes: boolean
   readonly #template: PublishTemplate | undefined
 
@@ -34,12 +40,16 @@ export class TaskMessages {
     options: CheckedTaskOptions,
     destination: Destination,
     declaration: QueueDeclaration | undefined,
+    serializer: Serializer = JSON_SERIALIZER,
     template?: PublishTemplate,
   ) {
     this.options = options
     this.declaration = declaration
     this.name = name
     this.#destination = destination
+    this.#serializer = serializer
+    const embed = embedOf(options)
+    if (embed !== undefined) this.#embed = serializer.prepare(embed)
     const { countdown, expires, taskId, timeoutMs, signal } = options
     this.#hasTimes = countdown !== undefined || typeof expires === 'number'
     this.publishOptions = limits(timeoutMs, signal)
@@ -50,7 +60,7 @@ export class TaskMessages {
 
   /** The same messages for one call whose options differ only in {@link PER_CALL}: nothing is encoded anew. */
   for(options: CheckedTaskOptions): TaskMessages {
-    return new TaskMessages(this.name, options, this.#destination, this.declaration, this.#template)
+    return new TaskMessages(this.name, options, this.#destination, this.declaration, this.#serializer, this.#template)
   }
 
   /** The id that the next message gets. */
@@ -61,10 +71,10 @@ export class TaskMessages {
   /**
    * A message, encoded but for its frames.
    *
-   * @throws {PooledProducerError} ERR_INVALID_TASK for arguments that JSON cannot carry.
+   * @throws {PooledProducerError} ERR_INVALID_TASK for arguments that the serializer cannot carry.
    */
   prepare(id: string, args: readonly unknown[], kwargs: Readonly<Record<string, unknown>>): Prepared {
-    const body = encodeArguments(args, kwargs)
+    const body = this.#serializer.encode(args, kwargs, this.#embed)
     const { argsrepr, kwargsrepr } = this.options
     const values = [id, argsrepr ?? argsRepr(args), kwargsrepr ?? kwargsRepr(kwargs)]
     const template = this.#template
@@ -96,9 +106,17 @@ export class TaskMessages {
       this.options,
       ORIGIN,
       times,
+      this.#serializer,
     )
     return new PublishTemplate({ exchange, routingKey, mandatory, properties })
   }
+}
+
+/** What the options say that the worker starts afterwards; undefined: nothing. */
+function embedOf(options: CheckedTaskOptions): Embed | undefined {
+  if (EMBEDDED.every((name) => options[name] === undefined)) return undefined
+  const { link, linkError, chain, chord } = options
+  return { callbacks: link ?? null, errbacks: linkError ?? null, chain: chain ?? null, chord: chord ?? null }
 }
 
 function limits(timeoutMs: number | undefined, signal: AbortSignal | undefined): PublishOptions | undefined {

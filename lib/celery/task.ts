@@ -1,7 +1,7 @@
 import { PooledProducerError, quiet } from '../errors.ts'
 import { describe } from '../options.ts'
 import { rejecting } from '../pool/producer.ts'
-import type { TaskOptions } from './options/task-options.ts'
+import type { TaskOptions } from './options/task-option-values.ts'
 import type { AsyncResult } from './results/async-result.ts'
 import type { TaskMessages } from './task-messages.ts'
 

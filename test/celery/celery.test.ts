@@ -187,6 +187,41 @@ describe('sending', () => {
     expect(await queues.depth(queue)).toBe(1)
   })
 
+  test('what a task links goes into the third element of the body, and a call’s takes the place of the task’s', async () => {
+    const app = makeApp({ broker: broker.url })
+    const queue = queues.name()
+    const task = app.createTask('tasks.add', { queue, link: { task: 'tasks.log' }, linkError: { task: 'tasks.alarm' } })
+    await task.delay(1)
+    await task.applyAsync([2], {}, { link: null, chain: [{ task: 'tasks.last' }, { task: 'tasks.first', args: [1] }] })
+
+    const [constant, changed] = (await queues.take(queue, 2)).map((message) => contentOf(message)[2])
+    expect(constant).toMatchObject({
+      callbacks: [{ task: 'tasks.log', args: [] }],
+      errbacks: [{ task: 'tasks.alarm' }],
+    })
+    expect(changed).toMatchObject({ callbacks: null, errbacks: [{ task: 'tasks.alarm' }], chord: null })
+    expect(changed).toMatchObject({ chain: [{ task: 'tasks.last' }, { task: 'tasks.first', args: [1], kwargs: {} }] })
+  })
+
+  test('an embed that JSON cannot carry is refused when the task is made, with its path', () => {
+    const app = makeApp({ broker: broker.url })
+
+    expect(() => app.createTask('tasks.add', { link: { task: 'tasks.log', args: [1n] } })).toThrow(
+      expect.objectContaining({
+        code: 'ERR_INVALID_TASK',
+        message: expect.stringMatching(/^callbacks\[0\]\.args\[0\] is a BigInt/),
+      }),
+    )
+  })
+
+  test('a serializer that nobody knows is refused by its name', async () => {
+    const app = makeApp({ broker: broker.url })
+
+    const error = await failureOf(app.sendTask('tasks.add', [], {}, { serializer: 'jsn' }))
+    expect(error).toMatchObject({ code: 'ERR_INVALID_TASK', outcome: 'not-sent' })
+    expect(error.message).toBe('jsn is not a serializer; did you mean json?')
+  })
+
   test('the id that the caller gives is kept', async () => {
     const app = makeApp({ broker: broker.url })
     const queue = queues.name()

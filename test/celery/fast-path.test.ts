@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { ConsumeMessage } from 'amqplib'
 import { type Celery, createCelery } from '../../lib/celery/celery.ts'
-import type { TaskOptions } from '../../lib/celery/options/task-options.ts'
+import type { TaskOptions } from '../../lib/celery/options/task-option-values.ts'
 import type { Kwargs } from '../../lib/celery/task.ts'
 import { useBroker } from '../support/broker.ts'
 import { makeApp, makeProxy } from '../support/pools.ts'

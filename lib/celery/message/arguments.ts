@@ -21,13 +21,14 @@ const NO_KWARGS_NO_EMBED = `,{},${NO_EMBED}]`
  * been rounded. A getter is read like a property, more than once. Source: Celery, "Message Protocol",
  * version 2.
  *
+ * @param embed what the worker starts afterwards, or what {@link encodeEmbed} made of it.
  * @throws {PooledProducerError} ERR_INVALID_TASK names the path, as in `args[0].user.tags[2]`, and never
  *   shows a value.
  */
 export function encodeArguments(
   args: readonly unknown[],
   kwargs: Readonly<Record<string, unknown>>,
-  embed?: Embed,
+  embed?: Embed | string,
 ): string {
   try {
     if (!Array.isArray(args)) throw invalidArguments(`args must be an array, got ${kindOf(args)}`)
@@ -36,26 +37,43 @@ export function encodeArguments(
     check(kwargs, 'kwargs')
     // Few pieces: a string stays in the pieces that it was put together from as long as the message waits.
     if (embed === undefined && isEmpty(kwargs)) return `[${JSON.stringify(args)}${NO_KWARGS_NO_EMBED}`
-    return `[${JSON.stringify(args)},${JSON.stringify(kwargs)},${embed === undefined ? NO_EMBED : embedText(embed)}]`
+    return `[${JSON.stringify(args)},${JSON.stringify(kwargs)},${embed === undefined ? NO_EMBED : textOf(embed)}]`
   } catch (cause) {
-    throw cause instanceof PooledProducerError
-      ? cause
-      : invalidArguments('the arguments cannot be written as JSON', cause)
+    throw unwritable(cause)
   }
+}
+
+/**
+ * The third element of the body on its own. A worker takes any three elements, but Celery always sends these
+ * four names.
+ *
+ * @throws {PooledProducerError} ERR_INVALID_TASK names the path, as in `callbacks[0].args[1]`.
+ */
+export function encodeEmbed({ callbacks = null, errbacks = null, chain = null, chord = null }: Embed): string {
+  check(callbacks, 'callbacks')
+  check(errbacks, 'errbacks')
+  check(chain, 'chain')
+  check(chord, 'chord')
+  try {
+    return JSON.stringify({ callbacks, errbacks, chain, chord })
+  } catch (cause) {
+    throw unwritable(cause)
+  }
+}
+
+function textOf(embed: Embed | string): string {
+  return typeof embed === 'string' ? embed : encodeEmbed(embed)
+}
+
+function unwritable(cause: unknown): PooledProducerError {
+  return cause instanceof PooledProducerError
+    ? cause
+    : invalidArguments('the arguments cannot be written as JSON', cause)
 }
 
 function isEmpty(dict: object): boolean {
   for (const _ in dict) return false
   return true
-}
-
-/** A worker takes any three elements, but Celery always sends these four names. */
-function embedText({ callbacks = null, errbacks = null, chain = null, chord = null }: Embed): string {
-  check(callbacks, 'callbacks')
-  check(errbacks, 'errbacks')
-  check(chain, 'chain')
-  check(chord, 'chord')
-  return JSON.stringify({ callbacks, errbacks, chain, chord })
 }
 
 /** The quick look finds whether anything may be wrong; only then the thorough one finds what and where. */

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os'
-import type { CheckedTaskOptions } from '../options/task-options.ts'
+import type { CheckedTaskOptions } from '../options/task-option-values.ts'
 import { isoFormat } from './iso-time.ts'
 import type { HeaderValue } from './task-headers.ts'
 
@@ -11,6 +11,12 @@ export const ORIGIN: string = `gen${process.pid}@${hostname()}`
  * one; the `expires` header keeps the exact time.
  */
 const MAX_EXPIRATION_MS = 315_360_000_000
+
+/** What a body is written in. */
+export interface BodyFormat {
+  readonly contentType: string
+  readonly contentEncoding: string
+}
 
 /** What differs between two messages of one task: strings, or the slots of a template. */
 export interface VaryingParts<T> {
@@ -29,8 +35,8 @@ export interface TaskTimes<T = never> {
 
 /** A message's properties under amqplib's names; what is not set is absent. */
 export interface TaskPropertiesV2<T> {
-  readonly contentType: 'application/json'
-  readonly contentEncoding: 'utf-8'
+  readonly contentType: string
+  readonly contentEncoding: string
   readonly headers: Readonly<Record<string, HeaderValue | T | readonly (HeaderValue | T)[]>>
   readonly deliveryMode: 1 | 2
   readonly priority: number
@@ -44,6 +50,7 @@ export interface TaskPropertiesV2<T> {
   readonly appId?: string
 }
 
+const JSON_FORMAT: BodyFormat = Object.freeze({ contentType: 'application/json', contentEncoding: 'utf-8' })
 const NO_TIMES: TaskTimes = Object.freeze({ eta: null, expires: null, expiration: undefined })
 
 /**
@@ -78,6 +85,7 @@ function expiration(expires: number | string, now: number): string {
  *
  * @param origin {@link ORIGIN}, unless a test says otherwise.
  * @param times what {@link taskTimes} gives, or slots.
+ * @param format a serializer; a worker dies of a message without content type.
  */
 export function taskPropertiesV2<T>(
   name: string,
@@ -85,11 +93,12 @@ export function taskPropertiesV2<T>(
   options: CheckedTaskOptions,
   origin: string,
   times: TaskTimes<T> = NO_TIMES,
+  format: BodyFormat = JSON_FORMAT,
 ): TaskPropertiesV2<T> {
   const { replyTo, messageId, timestamp, type, userId, appId } = options
   return {
-    contentType: 'application/json',
-    contentEncoding: 'utf-8',
+    contentType: format.contentType,
+    contentEncoding: format.contentEncoding,
     headers: {
       lang: 'py',
       task: name,

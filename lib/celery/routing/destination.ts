@@ -1,5 +1,5 @@
 import { PooledProducerError } from '../../errors.ts'
-import type { CheckedTaskOptions } from '../options/task-options.ts'
+import type { CheckedTaskOptions } from '../options/task-option-values.ts'
 
 /** Where a task's messages go. */
 export interface Destination {

@@ -1,10 +1,6 @@
 import { expect, test } from '@jest/globals'
-import {
-  DEFAULT_TASK_OPTIONS,
-  type TaskOptions,
-  taskName,
-  taskOptions,
-} from '../../../lib/celery/options/task-options.ts'
+import { DEFAULT_TASK_OPTIONS, type TaskOptions } from '../../../lib/celery/options/task-option-values.ts'
+import { taskName, taskOptions } from '../../../lib/celery/options/task-options.ts'
 
 const LONG = 'x'.repeat(256)
 const WIDE = 'é'.repeat(128)

@@ -1,0 +1,52 @@
+import { PooledProducerError } from '../../errors.ts'
+import { describe } from '../../options.ts'
+import { isPlainObject } from '../message/json-value.ts'
+
+/** A task to be started later, as Celery's messages spell it (`celery/canvas.py`, `Signature`). */
+export interface SignatureTable {
+  readonly task: string
+  readonly args?: readonly unknown[]
+  readonly kwargs?: Readonly<Record<string, unknown>>
+  /** Options of `apply_async` under Celery's own names, such as `task_id` and `reply_to`. */
+  readonly options?: Readonly<Record<string, unknown>>
+  readonly subtask_type?: string | null
+  /** True: what came before is not put before its arguments. */
+  readonly immutable?: boolean
+}
+
+/**
+ * A copy with all six of Celery's keys: a worker fails over a signature that lacks one.
+ *
+ * @throws {PooledProducerError} ERR_INVALID_TASK
+ */
+export function signature(name: string, value: unknown): SignatureTable {
+  if (!isPlainObject(value) || typeof value.task !== 'string' || value.task === '') {
+    throw invalid(name, 'a signature, an object with the name of its task as `task`', value)
+  }
+  const { args = [], kwargs = {}, options = {}, subtask_type = null, immutable = false } = value
+  if (!Array.isArray(args)) throw invalid(`${name}.args`, 'an array', args)
+  if (!isPlainObject(kwargs)) throw invalid(`${name}.kwargs`, 'a plain object', kwargs)
+  if (!isPlainObject(options)) throw invalid(`${name}.options`, 'a plain object', options)
+  if (typeof immutable !== 'boolean') throw invalid(`${name}.immutable`, 'true or false', immutable)
+  if (subtask_type !== null && typeof subtask_type !== 'string') {
+    throw invalid(`${name}.subtask_type`, 'a string or null', subtask_type)
+  }
+  // Other keys are kept: a chord's body says its size in one.
+  return Object.freeze({ ...value, task: value.task, args, kwargs, options, subtask_type, immutable })
+}
+
+/** Signatures in their order. */
+export function signatureList(name: string, value: unknown): readonly SignatureTable[] {
+  if (!Array.isArray(value)) throw invalid(name, 'an array of signatures', value)
+  return Object.freeze(Array.from(value, (item, index) => signature(`${name}[${index}]`, item)))
+}
+
+/** One signature or several, as a list. */
+export function signatures(name: string, value: unknown): readonly SignatureTable[] {
+  return Array.isArray(value) ? signatureList(name, value) : Object.freeze([signature(name, value)])
+}
+
+function invalid(name: string, expected: string, value: unknown): PooledProducerError {
+  const message = `${name} must be ${expected}, got ${describe(value)}`
+  return new PooledProducerError('ERR_INVALID_TASK', message, { outcome: 'not-sent' })
+}
