@@ -8,9 +8,19 @@ export interface LogRecord {
   readonly [field: string]: unknown
 }
 
-/** A logger that keeps what it is given, at all levels. */
+/** A logger that keeps what it is given. */
 export class RecordedLog implements Logger {
   readonly records: LogRecord[] = []
+  readonly #least: 'debug' | 'info'
+
+  /** @param least the level from which on records are made; debug makes several per publish. */
+  constructor(least: 'debug' | 'info' = 'debug') {
+    this.#least = least
+  }
+
+  isLevelEnabled(level: string): boolean {
+    return level !== 'debug' || this.#least === 'debug'
+  }
 
   debug(fields: object): void {
     this.#keep('debug', fields)
