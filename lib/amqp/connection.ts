@@ -5,6 +5,7 @@ import { destroySocket, frameMaxOf, isClosed } from './amqplib-internals.ts'
 import { backoffMs } from './backoff.ts'
 import type { BrokerAddress } from './broker-url.ts'
 import { connectError } from './connect-error.ts'
+import { earlyErrorOf, guardHandshakes } from './handshake-guard.ts'
 import { NodeList } from './node-list.ts'
 import { withTimeLimit } from './time-limit.ts'
 
@@ -171,6 +172,7 @@ export class Connection {
     const { protocol, hostname, port, vhost, username, password, tuning } = address
     const giveUp = new AbortController()
     this.#giveUp = giveUp
+    guardHandshakes()
     // `signal` is Node's own option of a socket, which amqplib hands on and its types do not know.
     const cancellable: object = { signal: giveUp.signal }
     const pending = connect(
@@ -208,7 +210,6 @@ export class Connection {
 
   /** Attached before anything else can run: an `error` that nobody listens for ends the process. */
   #listen(model: ChannelModel): ChannelModel {
-    if (isClosed(model)) throw new Error('the broker closed the connection as it opened it')
     model.on('error', (error) => {
       if (this.#model === model) this.lastError = error
     })
@@ -227,7 +228,12 @@ export class Connection {
     model.on('unblocked', () => {
       if (this.#model === model && this.#state === 'blocked') this.#unblock()
     })
-    return model
+    const early = earlyErrorOf(model)
+    if (early === undefined && !isClosed(model)) return model
+    const error = early ?? new Error('the broker closed the connection as it opened it')
+    // amqplib may still wait for the other side's answer to its own close.
+    destroySocket(model, error)
+    throw error
   }
 
   #opened(model: ChannelModel, openMs: number): void {

@@ -1,6 +1,7 @@
 import { type ChannelModel, connect } from 'amqplib'
 import { parseBrokerUrl } from './broker-url.ts'
 import { connectError } from './connect-error.ts'
+import { guardHandshakes } from './handshake-guard.ts'
 
 /** amqplib's own connection. */
 export type PlainConnection = ChannelModel
@@ -16,6 +17,7 @@ const CONNECT_LIMIT_MS = 10_000
  */
 export async function connectPlainly(url: string, options: { noDelay?: boolean } = {}): Promise<PlainConnection> {
   const { display } = parseBrokerUrl(url)
+  guardHandshakes()
   try {
     const connection = await connect(url, { ...options, timeout: CONNECT_LIMIT_MS })
     // An error without a listener ends the process; the calls that it concerns are rejected with it.

@@ -1,0 +1,51 @@
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import type { ChannelModel } from 'amqplib'
+import { asError } from '../errors.ts'
+
+interface InnerConnection {
+  on(event: 'error', listener: (error: unknown) => void): unknown
+}
+
+/** What amqplib runs once the broker has said open-ok, before anybody can listen to the connection. */
+type AcceptLoop = (this: InnerConnection) => void
+
+/** Why connections broke before their owners had them. */
+const earlyErrors = new WeakMap<object, Error>()
+let isGuarded = false
+
+/**
+ * Keeps the process alive when the broker's open-ok comes in one piece with what ends the connection: a
+ * connection.close, say, or bytes that are no frame. amqplib reads on before it hands the connection over, and an
+ * error that nobody can listen for yet would be thrown out of a socket's event, where nobody can catch it. Where
+ * amqplib is not built as expected nothing is guarded.
+ */
+export function guardHandshakes(): void {
+  if (isGuarded) return
+  isGuarded = true
+  const connection = innerPrototype()
+  const acceptLoop = connection?.acceptLoop
+  if (connection === undefined || typeof acceptLoop !== 'function') return
+  connection.acceptLoop = function guarded(this: InnerConnection): void {
+    this.on('error', (error) => {
+      if (!earlyErrors.has(this)) earlyErrors.set(this, asError(error))
+    })
+    acceptLoop.call(this)
+  }
+}
+
+/** Why a connection broke as it was opened; undefined when it did not, or nobody knows. */
+export function earlyErrorOf(model: ChannelModel): Error | undefined {
+  return earlyErrors.get(model.connection)
+}
+
+function innerPrototype(): { acceptLoop?: AcceptLoop } | undefined {
+  try {
+    const require = createRequire(import.meta.url)
+    // amqplib's `exports` do not show it; a bundle does not have it as a file.
+    const { Connection } = require(join(dirname(require.resolve('amqplib')), 'lib', 'connection.js'))
+    return Connection?.prototype
+  } catch {
+    return undefined
+  }
+}

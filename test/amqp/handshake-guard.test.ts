@@ -1,0 +1,38 @@
+import { afterEach, expect, test } from '@jest/globals'
+import { earlyErrorOf } from '../../lib/amqp/handshake-guard.ts'
+import { connectPlainly } from '../../lib/amqp/plain-connection.ts'
+import { closeConnections, newConnection } from './recorded-owners.ts'
+import { closing, OPEN_OK, type Script, startScriptedServer } from './scripted-server.ts'
+
+afterEach(closeConnections)
+
+const channelOpenOk = { name: 'ChannelOpenOk', channel: 7, fields: { channelId: Buffer.alloc(0) } }
+
+/** What may come in one piece with open-ok, and what is said of it. */
+const IN_ONE_PIECE: [string, Script, RegExp][] = [
+  ['a close over an error', { ConnectionOpen: [OPEN_OK, closing('ConnectionClose', 501, 'FRAME_ERROR')] }, /501/],
+  ['bytes that are no frame', { ConnectionOpen: [OPEN_OK, Buffer.from('<html>no frame</html>')] }, /not an AMQP/],
+  ['a frame for a channel that nobody opened', { ConnectionOpen: [OPEN_OK, channelOpenOk] }, /unknown channel/],
+  ['a method that is not for clients', { ConnectionOpen: [OPEN_OK, OPEN_OK] }, /Unexpected frame on channel 0/],
+]
+
+test.each(IN_ONE_PIECE)(
+  '%s in one piece with open-ok is a failed attempt, not the end of the process',
+  async (_, script, said) => {
+    await using server = await startScriptedServer(script)
+    const { connection, told } = newConnection([server.url, server.url])
+    connection.open()
+    const { error } = await told.next('retrying')
+
+    expect((error as Error).message).toMatch(said)
+    expect(told.of('opened')).toEqual([])
+  },
+)
+
+test('a connection that nothing is wrong with has no early error', async () => {
+  await using server = await startScriptedServer()
+  const connection = await connectPlainly(server.url)
+
+  expect(earlyErrorOf(connection)).toBeUndefined()
+  await connection.close()
+})
