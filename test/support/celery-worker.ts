@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { basename, dirname, join } from 'node:path'
 import { ended, GuardedFolder, isRunning, signalGroup } from '../../lib/testing/guarded-folder.ts'
 import { CELERY } from '../celery/celery-python.ts'
 import { uniqueName } from './broker.ts'
@@ -7,6 +8,10 @@ import { type ConditionalTest, testThatNeeds } from './needs.ts'
 /** What `startCeleryWorker` takes. */
 export interface CeleryWorkerOptions {
   readonly brokerUrl: string
+  /** A Python file with the worker's tasks. Default: `celery_tasks.py`. */
+  readonly tasks?: string
+  /** More variables of its environment. */
+  readonly env?: Readonly<Record<string, string>>
   /** The result backend. Default: none; results are then ignored. */
   readonly backend?: string
   /** The queues to consume from, which the worker declares. Default: one of its own. */
@@ -42,7 +47,8 @@ export const celeryTest: ConditionalTest = testThatNeeds('Celery', hasCelery(), 
 export async function startCeleryWorker(options: CeleryWorkerOptions): Promise<CeleryWorker> {
   if (CELERY === undefined) throw new Error('no Python of this machine has Celery')
   const { brokerUrl, backend, queues = [uniqueName('celery')], args = [] } = options
-  const celeryOptions = ['--app', 'celery_tasks', '--broker', brokerUrl]
+  const { tasks = join(import.meta.dirname, 'celery_tasks.py'), env = {} } = options
+  const celeryOptions = ['--app', basename(tasks, '.py'), '--broker', brokerUrl]
   if (backend !== undefined) celeryOptions.push('--result-backend', backend)
   const workerOptions = ['--pool', 'solo', '--loglevel', 'INFO', '--queues', queues.join(',')]
   workerOptions.push('--hostname', `test-${randomBytes(4).toString('hex')}@%h`)
@@ -54,8 +60,8 @@ export async function startCeleryWorker(options: CeleryWorkerOptions): Promise<C
     name: 'celery',
     command: CELERY.python,
     args: ['-m', 'celery', ...celeryOptions, 'worker', ...workerOptions, ...args],
-    cwd: import.meta.dirname,
-    env: { ...process.env, PYTHONUNBUFFERED: '1', PYTHONDONTWRITEBYTECODE: '1', PYTHONWARNINGS: 'ignore' },
+    cwd: dirname(tasks),
+    env: { ...process.env, PYTHONUNBUFFERED: '1', PYTHONDONTWRITEBYTECODE: '1', PYTHONWARNINGS: 'ignore', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let output = ''

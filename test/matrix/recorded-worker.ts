@@ -1,0 +1,58 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Celery } from '../../lib/celery/celery.ts'
+import { type CeleryWorker, type CeleryWorkerOptions, startCeleryWorker } from '../support/celery-worker.ts'
+import { until } from '../support/condition.ts'
+import type { TaskRecord } from './normal-form.ts'
+
+/** A real worker that writes down the request of each task that it starts. */
+export interface RecordedWorker {
+  readonly queue: string
+  /** What it has written down so far. */
+  records(): TaskRecord[]
+  /** Resolves when all that was sent before has run, and so has all that came of it. */
+  idle(app: Celery): Promise<void>
+  stop(): Promise<void>
+}
+
+/** Starts a worker with the tasks of `matrix_tasks.py`. */
+export async function startRecordedWorker(options: CeleryWorkerOptions & { queue: string }): Promise<RecordedWorker> {
+  const { queue } = options
+  const folder = mkdtempSync(join(tmpdir(), 'matrix-'))
+  const file = join(folder, 'records.jsonl')
+  writeFileSync(file, '')
+  const env = { MATRIX_RECORDS: file, MATRIX_QUEUE: queue }
+  const tasks = join(import.meta.dirname, 'matrix_tasks.py')
+  const worker: CeleryWorker = await startCeleryWorker({ ...options, tasks, env, queues: [queue] })
+
+  const records = (): TaskRecord[] => {
+    const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1)
+    return lines.map((line) => JSON.parse(line))
+  }
+  let marks = 0
+  /** How many tasks had started when one that was sent last came to its turn. */
+  const startedUntilNow = async (app: Celery): Promise<number> => {
+    const mark = `end ${++marks}`
+    await app.sendTask('matrix.end', [mark], {}, { queue })
+    await until(() => records().some(({ kind, task }) => kind === 'end' && task === mark), 30_000)
+    return records().filter((record) => !isEnd(record)).length
+  }
+  return {
+    queue,
+    records: () => records().filter((record) => !isEnd(record)),
+    async idle(app) {
+      // Tasks run one at a time, in their order, and a task sends those that follow it before the next one starts.
+      let before = -1
+      for (let now = await startedUntilNow(app); now !== before; now = await startedUntilNow(app)) before = now
+    },
+    async stop() {
+      await worker.stop()
+      rmSync(folder, { recursive: true })
+    },
+  }
+}
+
+function isEnd({ kind, task }: TaskRecord): boolean {
+  return kind === 'end' || task === 'matrix.end'
+}
