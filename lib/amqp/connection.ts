@@ -1,4 +1,4 @@
-import { type ChannelModel, connect, type ConfirmChannel as RawChannel } from 'amqplib'
+import { type ChannelModel, connect, type Channel as PlainChannel, type ConfirmChannel as RawChannel } from 'amqplib'
 import { PooledProducerError } from '../errors.ts'
 import type { EffectivePoolOptions } from '../options.ts'
 import { destroySocket, frameMaxOf, isClosed } from './amqplib-internals.ts'
@@ -9,8 +9,8 @@ import { earlyErrorOf, guardHandshakes } from './handshake-guard.ts'
 import { NodeList } from './node-list.ts'
 import { withTimeLimit } from './time-limit.ts'
 
-/** amqplib's own confirm channel, for what is not a publish. */
-export type { RawChannel }
+/** amqplib's own channels: with confirms, for what is not a publish; and without, for consuming. */
+export type { PlainChannel, RawChannel }
 
 /**
  * `idle`: not started; `refused`: the broker said no in a way that trying again does not change, so
@@ -115,12 +115,25 @@ export class Connection {
    *
    * @throws {PooledProducerError} ERR_BROKER_UNAVAILABLE, with the cause.
    */
-  async openChannel(): Promise<RawChannel> {
+  openChannel(): Promise<RawChannel> {
+    return this.#openChannel((model) => model.createConfirmChannel())
+  }
+
+  /**
+   * A new channel of amqplib's without confirms.
+   *
+   * @throws {PooledProducerError} ERR_BROKER_UNAVAILABLE, with the cause.
+   */
+  openPlainChannel(): Promise<PlainChannel> {
+    return this.#openChannel((model) => model.createChannel())
+  }
+
+  async #openChannel<C extends PlainChannel>(create: (model: ChannelModel) => Promise<C>): Promise<C> {
     const model = this.#model
     if (model === undefined) throw this.#unavailable('it is not connected')
     try {
       return await withTimeLimit(
-        model.createConfirmChannel(),
+        create(model),
         CHANNEL_OPEN_LIMIT_MS,
         () => new Error(`the broker opened no channel in ${CHANNEL_OPEN_LIMIT_MS} ms`),
         (channel) => void channel.close().catch(ignore),

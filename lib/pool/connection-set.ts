@@ -28,7 +28,13 @@ const CLOSE_LIMIT_MS = 2_000
 
 /** The connections of one pool, and what they mean together. */
 export class ConnectionSet implements ConnectionOwner {
+  /** Those that publish. */
   readonly all: readonly Connection[]
+  /**
+   * The one that consumes, apart from the others: RabbitMQ stops reading from a connection that publishes when
+   * it is short of memory or disk, and what is consumed must go on. It is opened for the first who needs it.
+   */
+  readonly consuming: Connection
   readonly #log: EventLog
   readonly #events: EventHub
   readonly #owner: ConnectionsOwner
@@ -43,6 +49,7 @@ export class ConnectionSet implements ConnectionOwner {
       { length: options.connections },
       (_, index) => new Connection(index + 1, nodes, options, this),
     )
+    this.consuming = new Connection(options.connections + 1, nodes, options, this)
   }
 
   get state(): ConnectionsState {
@@ -53,7 +60,7 @@ export class ConnectionSet implements ConnectionOwner {
 
   /** How many are open. */
   get open(): number {
-    return this.all.filter(({ isOpen }) => isOpen).length
+    return [...this.all, this.consuming].filter(({ isOpen }) => isOpen).length
   }
 
   /** Why the last attempt failed, or the last connection was lost. */
@@ -90,7 +97,7 @@ export class ConnectionSet implements ConnectionOwner {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.all.map((connection) => connection.close(CLOSE_LIMIT_MS)))
+    await Promise.all([...this.all, this.consuming].map((connection) => connection.close(CLOSE_LIMIT_MS)))
   }
 
   opened({ id, broker }: Connection, { openMs, attempts }: { openMs: number; attempts: number }): void {

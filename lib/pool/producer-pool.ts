@@ -1,7 +1,7 @@
 import type { Message } from '../amqp/message.ts'
 import { PooledProducerError, quiet } from '../errors.ts'
 import { EventLog } from '../observe/log.ts'
-import { checkCallOptions, describe, type EffectivePoolOptions, type PoolOptions, poolOptions } from '../options.ts'
+import { checkCallOptions, type EffectivePoolOptions, type PoolOptions, poolOptions } from '../options.ts'
 import { ChannelFactory, type PooledChannel } from './channel-factory.ts'
 import { ChannelPool } from './channel-pool.ts'
 import { ConnectionSet, type Obstacle, repeated } from './connection-set.ts'
@@ -16,6 +16,9 @@ import type { Prepared, PublishOptions } from './publish-request.ts'
 import { outcomeOf, Settlement } from './settlement.ts'
 import { type CloseReport, closedPool, shutDown } from './shutdown.ts'
 import { Counters, figuresOf, type PoolState, type PoolStats } from './stats.ts'
+import type { Subscription, SubscriptionRequest } from './subscription.ts'
+import { Subscriptions } from './subscriptions.ts'
+import { useLease } from './use-lease.ts'
 
 /** Keeps confirm channels alive across publishes. See {@link createProducerPool}. */
 export class ProducerPool implements AsyncDisposable {
@@ -25,6 +28,7 @@ export class ProducerPool implements AsyncDisposable {
   readonly #events: EventHub
   readonly #counters = new Counters()
   readonly #connections: ConnectionSet
+  readonly #subscriptions: Subscriptions
   readonly #declarations: Declarations
   readonly #factory: ChannelFactory
   readonly #channels: ChannelPool
@@ -40,10 +44,14 @@ export class ProducerPool implements AsyncDisposable {
     this.#log = new EventLog(this.options.logger, this.options.name)
     this.#events = new EventHub(this.#log)
     this.#connections = new ConnectionSet(this.options, this.#log, this.#events, {
-      opened: () => this.#factory.wake(),
+      opened: () => {
+        this.#factory.wake()
+        this.#subscriptions.wake()
+      },
       unblocked: (connection) => this.#factory.relieve(connection),
       refused: (error) => this.#refused(error),
     })
+    this.#subscriptions = new Subscriptions(this.#connections.consuming, this.#log)
     this.#declarations = new Declarations((reason) => this.#log.write('pool.warning', { reason }))
     const publishLog = new PublishLog(this.#log)
     this.#settlement = new Settlement(this.#counters, publishLog, () => this.#obstacle())
@@ -134,18 +142,7 @@ export class ProducerPool implements AsyncDisposable {
 
   /** Runs a function with a leased producer, and releases it whatever comes of it. */
   use<T>(run: (producer: Producer) => Promise<T> | T, options: AcquireOptions = {}): Promise<T> {
-    if (typeof run !== 'function') {
-      const text = `use must be given a function that takes a producer, got ${describe(run)}`
-      return quiet(Promise.reject(new PooledProducerError('ERR_INVALID_OPTION', text)))
-    }
-    const running: Promise<T> = new Promise((resolve, reject) => {
-      this.#use(run, options).then(resolve, (error) => {
-        // A fault of the pool's may go unawaited, as with publish; a fault of the caller's own is the caller's.
-        if (error instanceof PooledProducerError) void quiet(running)
-        reject(error)
-      })
-    })
-    return running
+    return useLease(this, run, options)
   }
 
   /**
@@ -171,6 +168,17 @@ export class ProducerPool implements AsyncDisposable {
   /** @internal Rejects what is wrong before it is a publish; logged and counted as one that failed. */
   refuse(error: PooledProducerError, task?: string, taskId?: string): Promise<never> {
     return this.#settlement.refuse(error, task, taskId)
+  }
+
+  /**
+   * @internal Consumes from a queue, on a connection apart from those that publish, for as long as the pool
+   * lives: declared and consumed once, and again after each loss.
+   *
+   * @throws {PooledProducerError} ERR_POOL_CLOSED
+   */
+  subscribe(request: SubscriptionRequest): Subscription {
+    if (this.#closing !== undefined) throw closedPool('the pool is closed')
+    return this.#subscriptions.add(request)
   }
 
   /** Numbers of now and since the pool was made. */
@@ -220,15 +228,6 @@ export class ProducerPool implements AsyncDisposable {
     await this.close()
   }
 
-  async #use<T>(run: (producer: Producer) => Promise<T> | T, options: AcquireOptions): Promise<T> {
-    const producer = await this.acquire(options)
-    try {
-      return await run(producer)
-    } finally {
-      if (!producer.isReleased) this.release(producer)
-    }
-  }
-
   async #ready(options: { timeoutMs?: number; signal?: AbortSignal }): Promise<void> {
     checkCallOptions(options, ['timeoutMs', 'signal'])
     const { timeoutMs = this.options.acquireTimeoutMs, signal } = options
@@ -254,6 +253,7 @@ export class ProducerPool implements AsyncDisposable {
     const report = await shutDown(
       {
         leases: this.#leases,
+        subscriptions: this.#subscriptions,
         settlement: this.#settlement,
         channels: this.#channels,
         factory: this.#factory,

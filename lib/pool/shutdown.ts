@@ -6,6 +6,7 @@ import type { ConnectionSet } from './connection-set.ts'
 import type { Leases } from './leases.ts'
 import { outcomeOf, type Settlement } from './settlement.ts'
 import type { Counters } from './stats.ts'
+import type { Subscriptions } from './subscriptions.ts'
 
 /** What became of the publishes that were open when `close` was called. */
 export interface CloseReport {
@@ -19,6 +20,7 @@ export interface CloseReport {
 /** What is shut down, from the callers to the sockets. */
 export interface Parts {
   readonly leases: Leases
+  readonly subscriptions: Subscriptions
   readonly settlement: Settlement
   readonly channels: ChannelPool
   readonly factory: ChannelFactory
@@ -28,7 +30,7 @@ export interface Parts {
 
 /** Waits for what was accepted, `timeoutMs` at most, gives the rest its outcome, and closes everything. */
 export async function shutDown(parts: Parts, timeoutMs: number): Promise<CloseReport> {
-  const { leases, settlement, channels, factory, connections, counters } = parts
+  const { leases, subscriptions, settlement, channels, factory, connections, counters } = parts
   const confirmedBefore = counters.confirms
   leases.rejectAll(() => closedPool('the pool was closed while this acquire waited'))
   await withTimeLimit(settlement.whenSettled(), timeoutMs, () => new Error('too late')).catch(() => {})
@@ -43,6 +45,7 @@ export async function shutDown(parts: Parts, timeoutMs: number): Promise<CloseRe
   const report = { confirmed: counters.confirms - confirmedBefore, unknown, notSent }
 
   channels.close()
+  await subscriptions.close()
   await Promise.all([...factory.open].map((channel) => channel.destroy('pool closed')))
   await connections.close()
   settlement.stop()

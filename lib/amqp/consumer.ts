@@ -1,0 +1,106 @@
+import type { ConsumeMessage } from 'amqplib'
+import { asError } from '../errors.ts'
+import type { Connection, PlainChannel } from './connection.ts'
+import { withTimeLimit } from './time-limit.ts'
+
+/** A message as amqplib delivers it. */
+export type { ConsumeMessage }
+
+/** What is consumed, and how. */
+export interface Consumption {
+  /** Declares the queue, and gives its name. A second time does no harm. */
+  declare(channel: PlainChannel): Promise<string>
+  /** False: the broker keeps each message until it was handed over. Default: true, it forgets what it has sent. */
+  readonly noAck?: boolean
+  /** Messages that the broker sends ahead of their acks. Default: any number. */
+  readonly prefetch?: number
+}
+
+/** Who is told what becomes of a consumer. None of these may throw. */
+export interface ConsumerOwner {
+  received(message: ConsumeMessage): void
+  /** Once, when it has ended by itself: the connection is lost, the queue was deleted, the broker closed the channel. */
+  ended(reason: Error): void
+}
+
+/** An answer of the broker that takes longer than this is not waited for. */
+const LIMIT_MS = 5_000
+
+/** One consumer on a channel of its own, which dies with it. */
+export class Consumer {
+  readonly #consumption: Consumption
+  readonly #owner: ConsumerOwner
+  #channel: PlainChannel | undefined
+  #error: Error | undefined
+  #isConsuming = false
+  #lastUnacked: ConsumeMessage | undefined
+
+  constructor(consumption: Consumption, owner: ConsumerOwner) {
+    this.#consumption = consumption
+    this.#owner = owner
+  }
+
+  /** Declares the queue and consumes from it. Rejects when that fails; nothing is left open then. */
+  async open(connection: Connection): Promise<void> {
+    const channel = await connection.openPlainChannel()
+    this.#channel = channel
+    channel.on('error', (error) => {
+      this.#error = error
+    })
+    channel.on('close', () => this.#end(this.#error ?? new Error('the channel was closed')))
+    try {
+      const tooLate = () => new Error(`the broker did not answer in ${LIMIT_MS} ms`)
+      await withTimeLimit(this.#consume(channel), LIMIT_MS, tooLate)
+    } catch (error) {
+      this.#error ??= asError(error)
+    }
+    if (this.#channel === undefined || this.#error !== undefined) {
+      await this.close()
+      throw this.#error ?? new Error('the channel was closed')
+    }
+    this.#isConsuming = true
+  }
+
+  /** Ends it. Resolves when the broker has answered, or does not in time; never rejects. */
+  async close(): Promise<void> {
+    const channel = this.#channel
+    this.#channel = undefined
+    if (channel !== undefined) await withTimeLimit(channel.close(), LIMIT_MS, () => new Error('late')).catch(ignore)
+  }
+
+  async #consume(channel: PlainChannel): Promise<void> {
+    const { prefetch, noAck = true } = this.#consumption
+    const queue = await this.#consumption.declare(channel)
+    if (prefetch !== undefined) await channel.prefetch(prefetch)
+    await channel.consume(queue, (message) => this.#take(message, noAck), { noAck })
+  }
+
+  #take(message: ConsumeMessage | null, noAck: boolean): void {
+    if (this.#channel === undefined) return
+    // To amqplib no message means that the broker has cancelled the consumer.
+    if (message === null) return this.#end(new Error('the queue was deleted, or its node has gone'))
+    this.#owner.received(message)
+    if (!noAck) this.#ackSoon(message)
+  }
+
+  /** All that came in one turn of the event loop is acked in one frame. */
+  #ackSoon(message: ConsumeMessage): void {
+    if (this.#lastUnacked === undefined) setImmediate(() => this.#ack())
+    this.#lastUnacked = message
+  }
+
+  #ack(): void {
+    const message = this.#lastUnacked
+    this.#lastUnacked = undefined
+    if (message !== undefined) this.#channel?.ack(message, true)
+  }
+
+  #end(reason: Error): void {
+    if (this.#channel === undefined) return
+    this.#error ??= reason
+    void this.close()
+    if (this.#isConsuming) this.#owner.ended(reason)
+  }
+}
+
+function ignore(): void {}
