@@ -1,11 +1,11 @@
-import { type ChannelModel, connect, type Channel as PlainChannel, type ConfirmChannel as RawChannel } from 'amqplib'
+import type { ChannelModel, Channel as PlainChannel, ConfirmChannel as RawChannel } from 'amqplib'
 import { PooledProducerError } from '../errors.ts'
-import type { EffectivePoolOptions } from '../options.ts'
 import { destroySocket, frameMaxOf, isClosed } from './amqplib-internals.ts'
 import { backoffMs } from './backoff.ts'
 import type { BrokerAddress } from './broker-url.ts'
+import { ConnectAttempt, type ConnectSettings } from './connect-attempt.ts'
 import { connectError } from './connect-error.ts'
-import { earlyErrorOf, guardHandshakes } from './handshake-guard.ts'
+import { earlyErrorOf } from './handshake-guard.ts'
 import { NodeList } from './node-list.ts'
 import { withTimeLimit } from './time-limit.ts'
 
@@ -38,11 +38,16 @@ export interface ConnectionOwner {
   unblocked(connection: Connection, blockedMs: number): void
 }
 
-export type ConnectionSettings = Pick<EffectivePoolOptions, 'connectTimeoutMs' | 'heartbeatSeconds' | 'tls' | 'name'>
-
 const CHANNEL_OPEN_LIMIT_MS = 5_000
 /** A connection lost sooner counts as a failed attempt: a broker that accepts and drops must not be hammered. */
 const STABLE_MS = 1_000
+/**
+ * An attempt without an answer for so long is followed by another while it goes on: packets may be lost without a
+ * trace for as long as the way is broken, and the one sent last finds out first that it is mended.
+ */
+const PACE_MS = 1_500
+/** Attempts that may be under way at once; a longer time limit for each makes them follow more slowly. */
+const MOST_PENDING = 7
 
 /**
  * One live connection to a broker: it opens, opens again when it is lost, through the nodes of the list in
@@ -57,7 +62,7 @@ export class Connection {
   /** When the broker last began to read after an alarm, in milliseconds of `performance.now()`. */
   readingSince = 0
   readonly #nodes: NodeList
-  readonly #settings: ConnectionSettings
+  readonly #settings: ConnectSettings
   readonly #owner: ConnectionOwner
   #state: ConnectionState = 'idle'
   #model: ChannelModel | undefined
@@ -65,16 +70,21 @@ export class Connection {
   #shortLives = 0
   #openedAt = 0
   #blockedAt = 0
-  #retryTimer: NodeJS.Timeout | undefined
-  /** Ends the attempt under way: amqplib leaves its socket open. */
-  #giveUp: AbortController | undefined
+  /** Until the next attempt. */
+  #timer: NodeJS.Timeout | undefined
+  /** Attempts under way: one that gets no answer does not keep the next from being made. */
+  readonly #pending = new Set<ConnectAttempt>()
+  /** The one whose failure is followed by another; undefined: that is on its way already. */
+  #latest: ConnectAttempt | undefined
+  readonly #paceMs: number
 
-  constructor(id: number, nodes: readonly BrokerAddress[], settings: ConnectionSettings, owner: ConnectionOwner) {
+  constructor(id: number, nodes: readonly BrokerAddress[], settings: ConnectSettings, owner: ConnectionOwner) {
     this.id = id
     // Several connections begin with different nodes, so that they spread over a cluster.
     this.#nodes = new NodeList(nodes, id - 1)
     this.#settings = settings
     this.#owner = owner
+    this.#paceMs = Math.max(PACE_MS, settings.connectTimeoutMs / MOST_PENDING)
   }
 
   get state(): ConnectionState {
@@ -153,8 +163,7 @@ export class Connection {
     if (this.#state === 'closing' || this.#state === 'closed') return
     const model = this.#model
     this.#move('closing')
-    clearTimeout(this.#retryTimer)
-    if (model === undefined) this.#giveUp?.abort()
+    this.#giveUp()
     if (model !== undefined) {
       const tooLate = new Error(`the broker did not answer the close in ${limitMs} ms`)
       // amqplib never answers when the connection is lost while it closes.
@@ -168,57 +177,25 @@ export class Connection {
   }
 
   async #attempt(): Promise<void> {
-    const startedAt = performance.now()
-    const address = this.#nodes.current
+    const attempt = new ConnectAttempt(this.#nodes.current, this.#settings)
+    this.#pending.add(attempt)
+    this.#latest = attempt
     this.#attempts++
+    this.#nextIn(this.#paceMs, () => this.#unanswered(attempt))
     try {
-      const model = await this.#connect(address)
-      if (this.#state === 'connecting') this.#opened(model, performance.now() - startedAt)
+      const model = await attempt.connect(this.id, (opened) => this.#listen(opened))
+      if (this.#pending.has(attempt)) this.#opened(model, attempt)
       else void model.close().catch(ignore)
     } catch (cause) {
-      if (this.#state === 'connecting') this.#failed(connectError(cause, address.display))
+      if (this.#pending.delete(attempt)) this.#failed(attempt, connectError(cause, attempt.address.display))
     }
   }
 
-  async #connect(address: BrokerAddress): Promise<ChannelModel> {
-    const { connectTimeoutMs, heartbeatSeconds, tls, name } = this.#settings
-    const { protocol, hostname, port, vhost, username, password, tuning } = address
-    const giveUp = new AbortController()
-    this.#giveUp = giveUp
-    guardHandshakes()
-    // `signal` is Node's own option of a socket, which amqplib hands on and its types do not know.
-    const cancellable: object = { signal: giveUp.signal }
-    const pending = connect(
-      // amqplib decodes the vhost once more.
-      {
-        protocol,
-        hostname,
-        port,
-        username,
-        password,
-        vhost: encodeURIComponent(vhost),
-        heartbeat: heartbeatSeconds,
-        ...tuning,
-      },
-      {
-        ...tls,
-        // With Nagle's algorithm each publish that is followed by a round trip costs 40 ms.
-        ...cancellable,
-        noDelay: true,
-        keepAlive: true,
-        timeout: connectTimeoutMs,
-        clientProperties: { connection_name: `pooled-producer ${name} ${process.pid}/${this.id}` },
-      },
-    )
-    return await withTimeLimit(
-      pending.then((model) => this.#listen(model)),
-      connectTimeoutMs,
-      () => {
-        giveUp.abort()
-        return new Error(`no connection in ${connectTimeoutMs} ms`)
-      },
-      (model) => void model.close().catch(ignore),
-    )
+  /** The attempt goes on, and may still be the one that succeeds, but the next node need not wait for it. */
+  #unanswered({ address }: ConnectAttempt): void {
+    this.#latest = undefined
+    const text = `${address.display} cannot be reached: no answer in ${this.#paceMs} ms`
+    this.#retry(new PooledProducerError('ERR_BROKER_UNAVAILABLE', text), 0)
   }
 
   /** Attached before anything else can run: an `error` that nobody listens for ends the process. */
@@ -249,11 +226,14 @@ export class Connection {
     throw error
   }
 
-  #opened(model: ChannelModel, openMs: number): void {
+  #opened(model: ChannelModel, attempt: ConnectAttempt): void {
+    const openMs = attempt.elapsedMs
     const attempts = this.#attempts
+    this.#pending.delete(attempt)
+    this.#giveUp()
     this.#model = model
     this.#attempts = 0
-    this.#nodes.accepted()
+    this.#nodes.accepted(attempt.address)
     this.#openedAt = performance.now()
     this.generation++
     this.lastError = undefined
@@ -281,24 +261,43 @@ export class Connection {
     this.#owner.lost(this, { reason, lifetimeMs: performance.now() - this.#openedAt })
   }
 
-  #failed(error: PooledProducerError): void {
-    this.lastError = error
-    if (error.code === 'ERR_BROKER_REFUSED') this.#nodes.refused()
+  #failed(attempt: ConnectAttempt, error: PooledProducerError): void {
+    if (error.code === 'ERR_BROKER_REFUSED') this.#nodes.refused(attempt.address)
     if (this.#nodes.isExhausted) {
+      this.lastError = error
+      this.#giveUp()
       this.#move('refused')
       this.#owner.refused(this, error)
       return
     }
+    // One that was passed over has been followed by another already.
+    if (attempt === this.#latest) this.#retry(error)
+  }
+
+  #retry(error: PooledProducerError, pauseMs?: number): void {
+    this.lastError = error
     // The other nodes are tried at once; a pause stands only between the rounds.
     const { rounds } = this.#nodes
     this.#nodes.advance()
-    const delayMs = this.#nodes.rounds > rounds ? backoffMs(this.#nodes.rounds) : 0
+    const delayMs = pauseMs ?? (this.#nodes.rounds > rounds ? backoffMs(this.#nodes.rounds) : 0)
     this.#owner.retrying(this, { attempt: this.#attempts, delayMs, error })
     this.#attemptIn(delayMs)
   }
 
   #attemptIn(delayMs: number): void {
-    this.#retryTimer = setTimeout(() => void this.#attempt(), delayMs)
+    this.#nextIn(delayMs, () => void this.#attempt())
+  }
+
+  #nextIn(ms: number, run: () => void): void {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(run, ms)
+  }
+
+  /** Ends what is under way to connect. */
+  #giveUp(): void {
+    clearTimeout(this.#timer)
+    for (const attempt of this.#pending) attempt.giveUp()
+    this.#pending.clear()
   }
 
   #unavailable(reason: string, cause: unknown = this.lastError): PooledProducerError {

@@ -45,14 +45,15 @@ export class NodeList {
     } while (this.#isRefused(this.current))
   }
 
-  /** The current node has refused us. */
-  refused(): void {
-    this.#refusedAt.set(this.current, performance.now())
+  /** This node has refused us. */
+  refused(node: BrokerAddress): void {
+    this.#refusedAt.set(node, performance.now())
   }
 
-  /** The current node has taken us. */
-  accepted(): void {
-    this.#refusedAt.delete(this.current)
+  /** This node has taken us: it is the one in use. */
+  accepted(node: BrokerAddress): void {
+    this.#refusedAt.delete(node)
+    this.#index = this.#nodes.indexOf(node)
   }
 
   #isRefused(node: BrokerAddress): boolean {

@@ -205,6 +205,44 @@ test('a silent server is given up after its time', async () => {
   await until(() => socketsTo(proxy.port).every(({ destroyed }) => destroyed))
 })
 
+test('an attempt without an answer holds up no other: the next node is tried while it goes on', async () => {
+  const silent = await proxyTo()
+  await silent.set('silent')
+  const { told } = await openConnection([silent.url, broker.url])
+
+  expect(told.of('retrying')).toMatchObject([
+    { attempt: 1, delayMs: 0, error: { message: expect.stringMatching(/no answer in 1500 ms/) } },
+  ])
+  expect(told.of('opened')).toMatchObject([{ attempts: 2 }])
+  await until(() => socketsTo(silent.port).every(({ destroyed }) => destroyed))
+})
+
+test('the first attempt to be answered wins, though others came after it', async () => {
+  const proxy = await proxyTo()
+  await proxy.set('delay', { ms: 600 })
+  const { connection, told } = await openConnection(proxy.url)
+  await proxy.set('pass')
+
+  expect(told.of('opened')).toHaveLength(1)
+  expect(told.of('opened')[0]?.openMs).toBeGreaterThan(1_500)
+  expect(told.of('retrying').length).toBeGreaterThan(0)
+  await until(() => proxy.active === 1)
+  expect(connection.state).toBe('open')
+})
+
+test('close gives up every attempt that is under way', async () => {
+  const proxy = await proxyTo()
+  await proxy.set('silent')
+  const { connection, told } = newConnection(proxy.url)
+  connection.open()
+  await told.next('retrying')
+  await until(() => proxy.connections === 2)
+  await connection.close(100)
+
+  await until(() => socketsTo(proxy.port).every(({ destroyed }) => destroyed))
+  expect(connection.state).toBe('closed')
+})
+
 for (const [fault, parts] of [
   ['a wrong password', { password: 's3cret' }],
   ['a missing vhost', { password: 'guest', pathname: '/no-such-vhost' }],

@@ -5,12 +5,8 @@ import {
   ConfirmChannel,
   type Outgoing,
 } from '../../lib/amqp/confirm-channel.ts'
-import {
-  Connection,
-  type ConnectionOwner,
-  type ConnectionSettings,
-  type RawChannel,
-} from '../../lib/amqp/connection.ts'
+import type { ConnectSettings } from '../../lib/amqp/connect-attempt.ts'
+import { Connection, type ConnectionOwner, type RawChannel } from '../../lib/amqp/connection.ts'
 import { type Filling, PublishTemplate } from '../../lib/amqp/publish-template.ts'
 import type { TemplateFields } from '../../lib/amqp/template-fields.ts'
 import type { PooledProducerError } from '../../lib/errors.ts'
@@ -62,7 +58,7 @@ export class RecordedConnections implements ConnectionOwner {
   }
 }
 
-export const CONNECTION_SETTINGS: ConnectionSettings = { connectTimeoutMs: 5_000, heartbeatSeconds: 5, name: 'test' }
+export const CONNECTION_SETTINGS: ConnectSettings = { connectTimeoutMs: 5_000, heartbeatSeconds: 5, name: 'test' }
 
 /** A connection, and what it tells. */
 export interface TestConnection {
@@ -75,7 +71,7 @@ const open = new Set<Connection>()
 /** A connection to the first of the URLs that is not begun yet, and what it tells. */
 export function newConnection(
   urls: string | readonly string[],
-  settings: Partial<ConnectionSettings> = {},
+  settings: Partial<ConnectSettings> = {},
   id = 1,
 ): TestConnection {
   const told = new RecordedConnections()
@@ -86,8 +82,11 @@ export function newConnection(
 }
 
 /** A connection that is open. */
-export async function openConnection(url: string, settings: Partial<ConnectionSettings> = {}): Promise<TestConnection> {
-  const made = newConnection(url, settings)
+export async function openConnection(
+  urls: string | readonly string[],
+  settings: Partial<ConnectSettings> = {},
+): Promise<TestConnection> {
+  const made = newConnection(urls, settings)
   made.connection.open()
   await made.told.next('opened')
   return made
