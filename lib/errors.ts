@@ -45,6 +45,7 @@ export interface ErrorDetails {
   readonly retryable?: boolean
   readonly outcome?: Outcome
   readonly taskId?: string | undefined
+  readonly retryAfterMs?: number | undefined
   /** A snapshot of the pool, as `pool.stats()` gives it. */
   readonly stats?: object
 }
@@ -62,6 +63,11 @@ export class PooledProducerError extends Error {
   declare readonly outcome?: Outcome
   /** The id of the task that was not sent; only on errors of a task. */
   declare readonly taskId?: string
+  /**
+   * How long to wait before the same call, in milliseconds: until the next attempt to connect, or a second where
+   * nobody can know. Only on errors that time may cure.
+   */
+  declare readonly retryAfterMs?: number
   /** The pool's numbers at the time; only where they explain the error. */
   declare readonly stats?: object
 
@@ -72,6 +78,7 @@ export class PooledProducerError extends Error {
     // Absent details stay absent, so that a logged error holds nothing empty.
     if (details.outcome !== undefined) this.outcome = details.outcome
     if (details.taskId !== undefined) this.taskId = details.taskId
+    if (details.retryAfterMs !== undefined) this.retryAfterMs = details.retryAfterMs
     if (details.stats !== undefined) this.stats = details.stats
   }
 }

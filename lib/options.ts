@@ -43,6 +43,11 @@ export interface PoolOptions {
   confirmTimeoutMs?: number
   /** Bounds a publish as a whole: waiting, writing, confirm, sending again. Default: 10,000. */
   publishTimeoutMs?: number
+  /**
+   * A broker that is away or blocks for longer has publishes and acquires refused at once; 0: never, they wait
+   * their whole time. Default: 10,000.
+   */
+  failFastAfterMs?: number
   /** Bytes held for waiting and unconfirmed messages at most. Default: 64 MiB. */
   maxBufferedBytes?: number
   /** The largest body that is sent, in bytes; 0: as large as the broker takes. Default: 0. */
@@ -96,6 +101,7 @@ const NUMBERS = {
   maxInFlight: { default: 1_024, min: 1, max: 1_000_000 },
   confirmTimeoutMs: { default: 5_000, min: 1, max: MAX_TIMER_MS },
   publishTimeoutMs: { default: 10_000, min: 1, max: MAX_TIMER_MS },
+  failFastAfterMs: { default: 10_000, min: 0, max: MAX_TIMER_MS },
   maxBufferedBytes: { default: 64 * 2 ** 20, min: 1, max: Number.MAX_SAFE_INTEGER },
   maxMessageBytes: { default: 0, min: 0, max: Number.MAX_SAFE_INTEGER },
   idleTimeoutMs: { default: 60_000, min: 1, max: MAX_TIMER_MS },

@@ -5,28 +5,13 @@ import { backoffMs } from './backoff.ts'
 import type { BrokerAddress } from './broker-url.ts'
 import { ConnectAttempt, type ConnectSettings } from './connect-attempt.ts'
 import { connectError } from './connect-error.ts'
+import { type ConnectionState, checkMove } from './connection-state.ts'
 import { earlyErrorOf } from './handshake-guard.ts'
 import { NodeList } from './node-list.ts'
 import { withTimeLimit } from './time-limit.ts'
 
 /** amqplib's own channels: with confirms, for what is not a publish; and without, for consuming. */
 export type { PlainChannel, RawChannel }
-
-/**
- * `idle`: not started; `refused`: the broker said no in a way that trying again does not change, so
- * nothing is tried until somebody asks.
- */
-export type ConnectionState = 'idle' | 'connecting' | 'open' | 'blocked' | 'refused' | 'closing' | 'closed'
-
-const NEXT: Record<ConnectionState, readonly ConnectionState[]> = {
-  idle: ['connecting', 'closing'],
-  connecting: ['open', 'connecting', 'refused', 'closing'],
-  open: ['blocked', 'connecting', 'closing'],
-  blocked: ['open', 'connecting', 'closing'],
-  refused: ['connecting', 'closing'],
-  closing: ['closed'],
-  closed: [],
-}
 
 /** Who is told what becomes of a connection. None of these may throw. */
 export interface ConnectionOwner {
@@ -77,6 +62,7 @@ export class Connection {
   /** The one whose failure is followed by another; undefined: that is on its way already. */
   #latest: ConnectAttempt | undefined
   readonly #paceMs: number
+  #nextAttemptAt = 0
 
   constructor(id: number, nodes: readonly BrokerAddress[], settings: ConnectSettings, owner: ConnectionOwner) {
     this.id = id
@@ -108,6 +94,12 @@ export class Connection {
   /** The largest frame agreed on, in bytes. */
   get frameMax(): number | undefined {
     return this.#model === undefined ? undefined : frameMaxOf(this.#model)
+  }
+
+  /** Milliseconds until the next attempt to connect; 0: it is under way, or there is no need of one. */
+  get nextAttemptMs(): number {
+    if (this.#state === 'refused') return this.#nodes.pauseMs
+    return this.#state === 'connecting' ? Math.max(0, this.#nextAttemptAt - performance.now()) : 0
   }
 
   /** Begins to connect, unless it has begun, or was refused a moment ago. */
@@ -285,6 +277,7 @@ export class Connection {
   }
 
   #attemptIn(delayMs: number): void {
+    this.#nextAttemptAt = performance.now() + delayMs
     this.#nextIn(delayMs, () => void this.#attempt())
   }
 
@@ -305,7 +298,7 @@ export class Connection {
   }
 
   #move(next: ConnectionState): void {
-    if (!NEXT[this.#state].includes(next)) throw new Error(`a connection cannot go from ${this.#state} to ${next}`)
+    checkMove(this.#state, next)
     this.#state = next
   }
 }

@@ -26,6 +26,13 @@ export class NodeList {
     return this.#nodes.every((node) => this.#isRefused(node))
   }
 
+  /** Milliseconds until a node may be tried that has refused us; 0: one may be tried now. */
+  get pauseMs(): number {
+    const now = performance.now()
+    const freeAt = this.#nodes.map((node) => (this.#refusedAt.get(node) ?? Number.NEGATIVE_INFINITY) + REFUSED_PAUSE_MS)
+    return Math.max(0, Math.min(...freeAt) - now)
+  }
+
   /** How often all nodes have had their turn since {@link restart}. */
   get rounds(): number {
     return Math.floor(this.#turns / this.#nodes.length)

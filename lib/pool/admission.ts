@@ -1,4 +1,5 @@
 import { type ErrorCode, type Outcome, PooledProducerError } from '../errors.ts'
+import { BUSY_RETRY_MS } from './connection-set.ts'
 import type { PendingPublish } from './pending-publish.ts'
 import type { Counters } from './stats.ts'
 
@@ -43,5 +44,6 @@ export function abortedPublish(signal: AbortSignal, outcome: Outcome): PooledPro
 }
 
 function notSent(code: ErrorCode, message: string): PooledProducerError {
-  return new PooledProducerError(code, message, { outcome: 'not-sent' })
+  const retryAfterMs = code === 'ERR_POOL_EXHAUSTED' ? BUSY_RETRY_MS : undefined
+  return new PooledProducerError(code, message, { outcome: 'not-sent', retryAfterMs })
 }

@@ -13,7 +13,14 @@ export interface Obstacle {
   readonly code: ErrorCode
   readonly reason: string
   readonly cause: Error | undefined
+  /** When the same call may be worth another try, in milliseconds from now. */
+  readonly retryAfterMs: number
 }
+
+/** How soon the same call may be worth another try, where nobody can know: room in the pool, the end of an alarm. */
+export const BUSY_RETRY_MS = 1_000
+/** An attempt to connect takes about so long; sooner a call would only find it under way. */
+const SHORTEST_RETRY_MS = 100
 
 /** Who is told when the connections allow more, or nothing at all. */
 export interface ConnectionsOwner {
@@ -38,12 +45,16 @@ export class ConnectionSet implements ConnectionOwner {
   readonly #log: EventLog
   readonly #events: EventHub
   readonly #owner: ConnectionsOwner
+  readonly #failFastAfterMs: number
+  /** Since when no connection can take a message, in milliseconds of `performance.now()`; undefined: one can. */
+  #awaySince: number | undefined = performance.now()
   #refusal: PooledProducerError | undefined
 
   constructor(options: EffectivePoolOptions, log: EventLog, events: EventHub, owner: ConnectionsOwner) {
     this.#log = log
     this.#events = events
     this.#owner = owner
+    this.#failFastAfterMs = options.failFastAfterMs
     const nodes = options.broker.map((url) => parseBrokerUrl(url, options.credentials))
     this.all = Array.from(
       { length: options.connections },
@@ -72,28 +83,43 @@ export class ConnectionSet implements ConnectionOwner {
     for (const connection of this.all) connection.open()
   }
 
+  /** When the same call may be worth another try, in milliseconds from now. */
+  get retryAfterMs(): number {
+    if (this.open > 0) return BUSY_RETRY_MS
+    return Math.ceil(Math.max(SHORTEST_RETRY_MS, Math.min(...this.all.map(({ nextAttemptMs }) => nextAttemptMs))))
+  }
+
   /** The broker's refusal, while it stands. Asking has it tried again, once the last attempt is old enough. */
   refusal(outcome?: Outcome): PooledProducerError | undefined {
     if (this.#refusal === undefined) return undefined
     this.connect()
-    return repeated(this.#refusal, outcome)
+    return repeated(this.#refusal, outcome, this.retryAfterMs)
+  }
+
+  /** Why waiting has become no use: the broker has been away, or blocking, for longer than is waited for. */
+  outage(): PooledProducerError | undefined {
+    if (this.#awaySince === undefined || this.#failFastAfterMs === 0) return undefined
+    const awayMs = performance.now() - this.#awaySince
+    if (awayMs < this.#failFastAfterMs) return undefined
+    const { code, reason, cause, retryAfterMs } = this.#obstacle
+    const text = `refused at once, for nothing could be sent for ${Math.round(awayMs)} ms: ${reason}`
+    return new PooledProducerError(code, text, { outcome: 'not-sent', cause, retryAfterMs })
   }
 
   /** What stands in the way of a message; `otherwise` where the connections do not. */
-  obstacle(otherwise: Obstacle): Obstacle {
-    const cause = this.lastError
-    switch (this.state) {
-      case 'blocked':
-        return {
-          code: 'ERR_BROKER_BLOCKED',
-          reason: 'the broker has blocked the connection for want of memory or disk',
-          cause,
-        }
-      case 'connecting':
-        return { code: 'ERR_BROKER_UNAVAILABLE', reason: cause?.message ?? 'there is no connection yet', cause }
-      default:
-        return otherwise
+  obstacle(otherwise: Omit<Obstacle, 'retryAfterMs'>): Obstacle {
+    const isInTheWay = this.state === 'blocked' || this.state === 'connecting'
+    return isInTheWay ? this.#obstacle : { ...otherwise, retryAfterMs: BUSY_RETRY_MS }
+  }
+
+  get #obstacle(): Obstacle {
+    const { lastError: cause, retryAfterMs } = this
+    if (this.state === 'blocked') {
+      const reason = 'the broker has blocked the connection for want of memory or disk'
+      return { code: 'ERR_BROKER_BLOCKED', reason, cause, retryAfterMs }
     }
+    const reason = cause?.message ?? 'there is no connection yet'
+    return { code: 'ERR_BROKER_UNAVAILABLE', reason, cause, retryAfterMs }
   }
 
   async close(): Promise<void> {
@@ -102,12 +128,14 @@ export class ConnectionSet implements ConnectionOwner {
 
   opened({ id, broker }: Connection, { openMs, attempts }: { openMs: number; attempts: number }): void {
     this.#refusal = undefined
+    this.#noteState()
     this.#log.write('connection.open', { connection: id, broker, openMs, attempts })
     this.#owner.opened()
     this.#events.emit('connect', { connection: id, broker, openMs })
   }
 
   lost({ id, broker }: Connection, { reason, lifetimeMs }: { reason: string; lifetimeMs: number }): void {
+    this.#noteState()
     this.#log.write('connection.close', { connection: id, broker, reason, lifetimeMs })
     this.#events.emit('disconnect', { connection: id, broker, reason })
   }
@@ -119,24 +147,36 @@ export class ConnectionSet implements ConnectionOwner {
   refused({ id }: Connection, error: PooledProducerError): void {
     this.#log.write('pool.warning', { connection: id, reason: error.message })
     if (this.state !== 'refused') return
-    this.#refusal = error
-    this.#owner.refused(error)
-    this.#events.emit('refused', error)
+    this.#refusal = repeated(error, undefined, this.retryAfterMs)
+    this.#owner.refused(this.#refusal)
+    this.#events.emit('refused', this.#refusal)
   }
 
   blocked({ id }: Connection, reason: string): void {
+    this.#noteState()
     this.#log.write('connection.blocked', { connection: id, reason })
     this.#events.emit('blocked', { connection: id, reason })
   }
 
   unblocked(connection: Connection, blockedMs: number): void {
+    this.#noteState()
     this.#log.write('connection.unblocked', { connection: connection.id, blockedMs })
     this.#owner.unblocked(connection)
     this.#events.emit('unblocked', { connection: connection.id, blockedMs })
   }
+
+  #noteState(): void {
+    if (this.state === 'open') this.#awaySince = undefined
+    else this.#awaySince ??= performance.now()
+  }
 }
 
 /** The same refusal for another call: an error of its own, so that nobody sees another's task id. */
-export function repeated(error: PooledProducerError, outcome?: Outcome): PooledProducerError {
-  return new PooledProducerError(error.code, error.message, { cause: error.cause, ...(outcome && { outcome }) })
+export function repeated(
+  error: PooledProducerError,
+  outcome?: Outcome,
+  retryAfterMs: number | undefined = error.retryAfterMs,
+): PooledProducerError {
+  const { code, message, cause, retryable } = error
+  return new PooledProducerError(code, message, { cause, retryable, retryAfterMs, ...(outcome && { outcome }) })
 }

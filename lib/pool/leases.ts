@@ -4,6 +4,7 @@ import { checkCallOptions } from '../options.ts'
 import { AbortWatch } from './abort-watch.ts'
 import type { PooledChannel } from './channel-factory.ts'
 import type { ChannelPool } from './channel-pool.ts'
+import type { ConnectionSet } from './connection-set.ts'
 import type { Declarations } from './declarations.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import { Producer } from './producer.ts'
@@ -35,6 +36,8 @@ interface Line<T> {
 export interface LeaseHost {
   /** Why no channel can be had now, and waiting is no use. */
   refusal(): PooledProducerError | undefined
+  /** They say whether a channel is of no use now, and when it may be again. */
+  readonly connections: Pick<ConnectionSet, 'outage' | 'retryAfterMs'>
   /** Why there was no channel in time, as far as anybody knows. */
   lastError(): Error | undefined
   stats(): PoolStats
@@ -82,6 +85,8 @@ export class Leases {
     checkCallOptions(options, ['timeoutMs', 'signal', 'block'])
     const { timeoutMs = this.#settings.acquireTimeoutMs, signal, block = true } = options
     this.#refuse(signal)
+    const outage = this.#host.connections.outage()
+    if (outage !== undefined) throw outage
     if (!block && this.#channels.idle === 0) throw this.#exhausted('no channel is free, and block is false')
     const { maxWaiting } = this.#settings
     if (this.#waiting.size + this.#dispatcher.waiting >= maxWaiting && this.#channels.idle === 0) {
@@ -210,12 +215,17 @@ export class Leases {
     const cause = this.#host.lastError()
     const why = stats.state === 'open' ? '' : `; ${stats.state}: ${cause?.message ?? 'there is no connection yet'}`
     const text = `no channel in ${timeoutMs} ms (${this.#numbers(stats)})${why}`
-    return new PooledProducerError('ERR_ACQUIRE_TIMEOUT', text, { cause, stats })
+    return new PooledProducerError('ERR_ACQUIRE_TIMEOUT', text, {
+      cause,
+      stats,
+      retryAfterMs: this.#host.connections.retryAfterMs,
+    })
   }
 
   #exhausted(reason: string): PooledProducerError {
     const stats = this.#host.stats()
-    return new PooledProducerError('ERR_POOL_EXHAUSTED', `${reason} (${this.#numbers(stats)})`, { stats })
+    const { retryAfterMs } = this.#host.connections
+    return new PooledProducerError('ERR_POOL_EXHAUSTED', `${reason} (${this.#numbers(stats)})`, { stats, retryAfterMs })
   }
 
   #numbers({ leased, idle, waiting }: PoolStats): string {

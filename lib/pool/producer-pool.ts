@@ -58,7 +58,7 @@ export class ProducerPool implements AsyncDisposable {
     this.#dispatcher = new Dispatcher(
       () => this.#channels,
       {
-        refusal: () => this.#refusal(),
+        refusal: () => this.#refusal() ?? this.#connections.outage(),
         relieved: (channel) => this.#leases.wake(channel),
         closed: (channel) => this.#channelClosed(channel),
         declare: (declaration) => this.#declare(declaration),
@@ -85,6 +85,7 @@ export class ProducerPool implements AsyncDisposable {
       this.#declarations,
       {
         refusal: () => this.#refusal(),
+        connections: this.#connections,
         lastError: () => this.#connections.lastError ?? this.#factory.lastError,
         stats: () => this.stats(),
       },
@@ -117,7 +118,7 @@ export class ProducerPool implements AsyncDisposable {
    * Leases a channel, to be given back with `release`.
    *
    * @throws {PooledProducerError} rejects with ERR_ACQUIRE_TIMEOUT (its cause says why), ERR_POOL_EXHAUSTED,
-   *   ERR_BROKER_REFUSED, ERR_ABORTED, ERR_POOL_CLOSED or ERR_INVALID_OPTION.
+   *   ERR_BROKER_UNAVAILABLE, _BLOCKED or _REFUSED, ERR_ABORTED, ERR_POOL_CLOSED or ERR_INVALID_OPTION.
    */
   acquire(options: AcquireOptions = {}): Promise<Producer> {
     const acquiring = this.#leases.acquire(options)
@@ -235,8 +236,8 @@ export class ProducerPool implements AsyncDisposable {
       await this.#leases.opened(timeoutMs, signal)
     } catch (error) {
       if ((error as PooledProducerError).code !== 'ERR_ACQUIRE_TIMEOUT') throw error
-      const { message, cause } = error as PooledProducerError
-      throw new PooledProducerError('ERR_BROKER_UNAVAILABLE', message, { cause, stats: this.stats() })
+      const { message, cause, retryAfterMs } = error as PooledProducerError
+      throw new PooledProducerError('ERR_BROKER_UNAVAILABLE', message, { cause, retryAfterMs, stats: this.stats() })
     }
   }
 

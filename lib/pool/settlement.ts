@@ -88,16 +88,16 @@ export class Settlement {
 
   #expire(publish: PendingPublish): void {
     const waitedMs = Math.round(performance.now() - publish.deadline + (publish.lane?.timeoutMs ?? 0))
-    const { code, reason, cause } = this.#obstacle()
+    const { code, reason, cause, retryAfterMs } = this.#obstacle()
     const outcome = outcomeOf(publish)
     // One that is in a line again after a fault was written, but is not on its way.
     if (publish.place === undefined && publish.attempts > 0) {
       const times = publish.attempts === 1 ? 'once' : `${publish.attempts} times`
       const text = `no confirm in ${waitedMs} ms (written ${times})`
-      this.fail(publish, new PooledProducerError('ERR_PUBLISH_TIMEOUT', text, { outcome, cause }))
+      this.fail(publish, new PooledProducerError('ERR_PUBLISH_TIMEOUT', text, { outcome, cause, retryAfterMs }))
     } else {
       const text = `not ${publish.attempts === 0 ? 'sent' : 'confirmed'} in ${waitedMs} ms: ${reason}`
-      this.fail(publish, new PooledProducerError(code, text, { outcome, cause, retryable: true }))
+      this.fail(publish, new PooledProducerError(code, text, { outcome, cause, retryAfterMs, retryable: true }))
     }
   }
 
