@@ -1,11 +1,15 @@
 import { PooledProducerError } from '../errors.ts'
 import { describe, type PoolOptions } from '../options.ts'
 import { ProducerPool } from '../pool/producer-pool.ts'
+import {
+  ROUTING_OPTIONS,
+  type RoutingOptions,
+  type RoutingSettings,
+  routingSettings,
+} from './routing/routing-options.ts'
 
 /** What an app decides for all its tasks. Names and meanings are Celery's settings, in camelCase. */
-export interface AppOptions {
-  /** The queue of tasks that name none. Default: `celery`. */
-  taskDefaultQueue?: string
+export interface AppOptions extends RoutingOptions {
   /** What bodies are written in, unless a task says otherwise. Default: `json`. */
   taskSerializer?: string
 }
@@ -17,7 +21,9 @@ export interface CeleryOptions extends AppOptions, PoolOptions {
 }
 
 /** {@link AppOptions} with every default filled in. */
-export type EffectiveAppOptions = Readonly<Required<AppOptions>>
+export type EffectiveAppOptions = Readonly<Required<Omit<AppOptions, keyof RoutingOptions>>> & {
+  readonly routing: RoutingSettings
+}
 
 /** An app's pool, whether it made it itself, and its own options. */
 export interface CeleryParts {
@@ -29,8 +35,7 @@ export interface CeleryParts {
 /** The check of one option: gives the value as it is kept; `undefined` is what nobody gave. */
 type AppRule<T> = (name: string, value: unknown) => T
 
-const RULES: { readonly [Name in keyof EffectiveAppOptions]: AppRule<EffectiveAppOptions[Name]> } = {
-  taskDefaultQueue: (name, value = 'celery') => queueName(name, value),
+const RULES: { readonly [Name in keyof Omit<EffectiveAppOptions, 'routing'>]: AppRule<EffectiveAppOptions[Name]> } = {
   taskSerializer: (name, value = 'json') => word(name, value),
 }
 
@@ -48,6 +53,7 @@ export function celeryParts(given: CeleryOptions = {}): CeleryParts {
     options[name] = rule(name, poolOptions[name])
     delete poolOptions[name]
   }
+  options.routing = routingSettings(taken(poolOptions, ROUTING_OPTIONS))
   const effective = Object.freeze(options) as unknown as EffectiveAppOptions
   if (pool === undefined) return { pool: new ProducerPool(poolOptions), ownsPool: true, options: effective }
 
@@ -57,11 +63,14 @@ export function celeryParts(given: CeleryOptions = {}): CeleryParts {
   return { pool, ownsPool: false, options: effective }
 }
 
-function queueName(name: string, value: unknown): string {
-  if (typeof value !== 'string' || value === '' || Buffer.byteLength(value) > 255) {
-    throw invalid(`${name} must be a queue's name of 255 bytes at most, got ${describe(value)}`)
+/** The options of these names, taken out of the others. */
+function taken(options: Record<string, unknown>, names: readonly string[]): Record<string, unknown> {
+  const own: Record<string, unknown> = {}
+  for (const name of names) {
+    if (options[name] !== undefined) own[name] = options[name]
+    delete options[name]
   }
-  return value
+  return own
 }
 
 function word(name: string, value: unknown): string {

@@ -1,15 +1,13 @@
 import type { PooledProducerError } from '../errors.ts'
 import type { Producer } from '../pool/producer.ts'
 import type { ProducerPool } from '../pool/producer-pool.ts'
-import { type CeleryOptions, celeryParts, type EffectiveAppOptions } from './celery-options.ts'
-import { Serializers } from './message/serializers.ts'
-import { type CheckedTaskOptions, DEFAULT_TASK_OPTIONS, type TaskOptions } from './options/task-option-values.ts'
+import { type CeleryOptions, celeryParts } from './celery-options.ts'
+import { MessageMaker } from './message-maker.ts'
+import type { TaskOptions } from './options/task-option-values.ts'
 import { taskName, taskOptions } from './options/task-options.ts'
 import { AsyncResult } from './results/async-result.ts'
-import { destinationOf } from './routing/destination.ts'
-import { QueueDeclaration } from './routing/queue-declaration.ts'
 import { type BatchOutcome, type Kwargs, notAnItem, outcomes, Task, type TaskSender } from './task.ts'
-import { PER_CALL, TaskMessages } from './task-messages.ts'
+import type { TaskMessages } from './task-messages.ts'
 
 /** One task of `sendTasks`. */
 export interface TaskCall {
@@ -23,21 +21,22 @@ export interface TaskCall {
 export class Celery implements AsyncDisposable {
   readonly pool: ProducerPool
   readonly #ownsPool: boolean
-  readonly #options: EffectiveAppOptions
-  readonly #queues = new Map<string, QueueDeclaration>()
-  readonly #serializers = new Serializers()
-  /** For `sendTask`: the messages of each name without options. */
-  readonly #plain = new Map<string, TaskMessages>()
+  readonly #maker: MessageMaker
   readonly #sender: TaskSender = {
     send: (messages, args, kwargs) => this.#send(messages, args, kwargs),
-    sendWith: (name, base, args, kwargs, options) => this.#sendWith(name, base, args, kwargs, options),
+    sendWith: (base, args, kwargs, options) => this.#sendWith(base, args, kwargs, options),
+  }
+  /** For tasks that a function of `taskRoutes` looks at. */
+  readonly #askingSender: TaskSender = {
+    send: (messages, args, kwargs) => this.#askAndSend(messages, args, kwargs),
+    sendWith: (base, args, kwargs, options) => this.#askAndSend(base, args, kwargs, options),
   }
 
   constructor(options: CeleryOptions = {}) {
     const parts = celeryParts(options)
     this.pool = parts.pool
     this.#ownsPool = parts.ownsPool
-    this.#options = parts.options
+    this.#maker = new MessageMaker(parts.options)
   }
 
   /**
@@ -51,7 +50,7 @@ export class Celery implements AsyncDisposable {
     options: TaskOptions = {},
   ): Task<Args, Result> {
     const checked = taskName(name)
-    return new Task(checked, this.#messages(checked, taskOptions(options)), this.#sender)
+    return new Task(this.#maker.of(checked, taskOptions(options)), this.#senderOf(checked))
   }
 
   /**
@@ -65,7 +64,9 @@ export class Celery implements AsyncDisposable {
     kwargs: Kwargs = {},
     options: TaskOptions = {},
   ): Promise<AsyncResult> {
-    return this.#guarded(name, () => this.#sendWith(name, this.#named(name), args, kwargs, options))
+    return this.#guarded(name, () => {
+      return this.#senderOf(name).sendWith(this.#maker.named(name), args, kwargs, options) as Promise<AsyncResult>
+    })
   }
 
   /**
@@ -90,50 +91,21 @@ export class Celery implements AsyncDisposable {
     await this.close()
   }
 
-  #named(name: string): TaskMessages {
-    let messages = this.#plain.get(name)
-    if (messages === undefined) {
-      messages = this.#messages(taskName(name), DEFAULT_TASK_OPTIONS)
-      // Names come from code, but nothing says so: a bound keeps made-up ones from piling up.
-      if (this.#plain.size >= MOST_NAMES) this.#plain.clear()
-      this.#plain.set(name, messages)
-    }
-    return messages
+  #senderOf(name: string): TaskSender {
+    return this.#maker.isRoutedPerCall(name) ? this.#askingSender : this.#sender
   }
 
-  #messages(name: string, options: CheckedTaskOptions): TaskMessages {
-    const destination = destinationOf(options, this.#options.taskDefaultQueue)
-    const { queue } = destination
-    const declaration = options.declare && queue !== undefined ? this.#queue(queue) : undefined
-    const serializer = this.#serializers.get(options.serializer ?? this.#options.taskSerializer)
-    return new TaskMessages(name, options, destination, declaration, serializer)
+  #sendWith(base: TaskMessages, args: unknown, kwargs: unknown, options: TaskOptions): Promise<AsyncResult> {
+    return this.#guarded(base.name, () => {
+      return this.#send(this.#maker.ofCall(base, options), args as readonly unknown[], kwargs as Kwargs)
+    })
   }
 
-  #messagesFor(name: string, base: TaskMessages, checked: CheckedTaskOptions, options: TaskOptions): TaskMessages {
-    if (checked === base.options) return base
-    const isSameMessage = Object.keys(options).every((key) => PER_CALL.has(key))
-    return isSameMessage ? base.for(checked) : this.#messages(name, checked)
-  }
-
-  #queue(name: string): QueueDeclaration {
-    let queue = this.#queues.get(name)
-    if (queue === undefined) {
-      queue = new QueueDeclaration(name)
-      this.#queues.set(name, queue)
-    }
-    return queue
-  }
-
-  #sendWith(
-    name: string,
-    base: TaskMessages,
-    args: unknown,
-    kwargs: unknown,
-    options: TaskOptions,
-  ): Promise<AsyncResult> {
-    return this.#guarded(name, () => {
-      const checked = taskOptions(options, base.options)
-      return this.#send(this.#messagesFor(name, base, checked, options), args as readonly unknown[], kwargs as Kwargs)
+  #askAndSend(base: TaskMessages, args: unknown, kwargs: unknown, options?: TaskOptions): Promise<AsyncResult> {
+    return this.#guarded(base.name, () => {
+      const own = options === undefined ? base : this.#maker.ofCall(base, options)
+      const messages = this.#maker.asked(own, args as readonly unknown[], kwargs as Kwargs)
+      return this.#send(messages, args as readonly unknown[], kwargs as Kwargs)
     })
   }
 
@@ -142,8 +114,8 @@ export class Celery implements AsyncDisposable {
     try {
       const prepared = messages.prepare(id, args, kwargs)
       const publisher = (messages.options.producer as Producer | undefined) ?? this.pool
-      const { publishOptions, declaration } = messages
-      return publisher.send(prepared, new AsyncResult(id), publishOptions, declaration) as Promise<AsyncResult>
+      const { publishOptions, place } = messages
+      return publisher.send(prepared, new AsyncResult(id), publishOptions, place.declaration) as Promise<AsyncResult>
     } catch (error) {
       return this.pool.refuse(error as PooledProducerError, messages.name, id)
     }
@@ -158,9 +130,6 @@ export class Celery implements AsyncDisposable {
     }
   }
 }
-
-/** Names whose messages `sendTask` keeps encoded. */
-const MOST_NAMES = 10_000
 
 /**
  * The complete Celery producer on a pool of kept channels.

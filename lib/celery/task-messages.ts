@@ -7,8 +7,8 @@ import { argsRepr, kwargsRepr } from './message/repr.ts'
 import { type EncodedEmbed, JSON_SERIALIZER, type Serializer } from './message/serializers.ts'
 import { newTaskId } from './message/task-id.ts'
 import type { CheckedTaskOptions } from './options/task-option-values.ts'
-import type { Destination } from './routing/destination.ts'
-import type { QueueDeclaration } from './routing/queue-declaration.ts'
+import { DELAY_EXCHANGE, delayKey } from './routing/delayed-delivery.ts'
+import type { Place } from './routing/destination.ts'
 
 /** What fills the slots of a task's template, by place. */
 const SLOTS = { argsrepr: textSlot(1), kwargsrepr: textSlot(2), eta: textSlot(3), expires: textSlot(4) }
@@ -24,43 +24,35 @@ export class TaskMessages {
   /** The task's name. */
   readonly name: string
   readonly options: CheckedTaskOptions
-  /** What must be declared before the first message. */
-  readonly declaration: QueueDeclaration | undefined
+  readonly place: Place
   /** What bounds each publish; undefined: the pool's own limits. */
   readonly publishOptions: PublishOptions | undefined
-  readonly #destination: Destination
   readonly #serializer: Serializer
   /** What the worker starts afterwards, encoded once; undefined: nothing. */
   readonly #embed: EncodedEmbed | undefined
   readonly #hasTimes: boolean
   readonly #template: PublishTemplate | undefined
 
-  constructor(
-    name: string,
-    options: CheckedTaskOptions,
-    destination: Destination,
-    declaration: QueueDeclaration | undefined,
-    serializer: Serializer = JSON_SERIALIZER,
-    template?: PublishTemplate,
-  ) {
+  constructor(name: string, place: Place, serializer: Serializer = JSON_SERIALIZER, template?: PublishTemplate) {
+    const { options } = place
     this.options = options
-    this.declaration = declaration
+    this.place = place
     this.name = name
-    this.#destination = destination
     this.#serializer = serializer
     const embed = embedOf(options)
     if (embed !== undefined) this.#embed = serializer.prepare(embed)
-    const { countdown, expires, taskId, timeoutMs, signal } = options
+    const { countdown, eta, expires, taskId, timeoutMs, signal } = options
     this.#hasTimes = countdown !== undefined || typeof expires === 'number'
     this.publishOptions = limits(timeoutMs, signal)
-    // A lifetime that ends at a fixed time is another number of milliseconds with every message.
-    const isFixed = typeof expires !== 'string' && (taskId === undefined || UUID.test(taskId))
+    // A lifetime or a delay that ends at a fixed time is another number with every message.
+    const isAtFixedTime = typeof expires === 'string' || (eta !== undefined && place.delayedKey !== undefined)
+    const isFixed = !isAtFixedTime && (taskId === undefined || UUID.test(taskId))
     if (isFixed) this.#template = template ?? this.#encode(ID_SLOT, this.#slottedTimes())
   }
 
   /** The same messages for one call whose options differ only in {@link PER_CALL}: nothing is encoded anew. */
-  for(options: CheckedTaskOptions): TaskMessages {
-    return new TaskMessages(this.name, options, this.#destination, this.declaration, this.#serializer, this.#template)
+  for(place: Place): TaskMessages {
+    return new TaskMessages(this.name, place, this.#serializer, this.#template)
   }
 
   /** The id that the next message gets. */
@@ -98,7 +90,7 @@ export class TaskMessages {
 
   #encode(id: string | Slot, times: TaskTimes<Slot>): PublishTemplate {
     const { argsrepr, kwargsrepr } = SLOTS
-    const { exchange, routingKey } = this.#destination
+    const { exchange, routingKey } = exchangeAndKey(this.place, Date.now())
     const { mandatory } = this.options
     const properties = taskPropertiesV2<string | Slot>(
       this.name,
@@ -110,6 +102,17 @@ export class TaskMessages {
     )
     return new PublishTemplate({ exchange, routingKey, mandatory, properties })
   }
+}
+
+/** Where a message that is sent at `now` goes: through the broker's delay, if it is to wait there. */
+function exchangeAndKey(
+  { exchange, routingKey, delayedKey, options }: Place,
+  now: number,
+): Pick<Place, 'exchange' | 'routingKey'> {
+  if (delayedKey === undefined) return { exchange, routingKey }
+  const { countdown = 0, eta } = options
+  const key = delayKey(eta === undefined ? countdown : (Date.parse(eta) - now) / 1_000, delayedKey)
+  return key === undefined ? { exchange, routingKey } : { exchange: DELAY_EXCHANGE, routingKey: key }
 }
 
 /** What the options say that the worker starts afterwards; undefined: nothing. */

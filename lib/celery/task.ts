@@ -8,7 +8,7 @@ import type { TaskMessages } from './task-messages.ts'
 /** Sends the messages of a task. */
 export interface TaskSender {
   send(messages: TaskMessages, args: readonly unknown[], kwargs: Kwargs): Promise<unknown>
-  sendWith(name: string, base: TaskMessages, args: unknown, kwargs: unknown, options: TaskOptions): Promise<unknown>
+  sendWith(base: TaskMessages, args: unknown, kwargs: unknown, options: TaskOptions): Promise<unknown>
 }
 
 /** Keyword arguments by name. */
@@ -27,8 +27,8 @@ export class Task<Args extends readonly unknown[] = readonly unknown[], Result =
   readonly #sender: TaskSender
   readonly #messages: TaskMessages
 
-  constructor(name: string, messages: TaskMessages, sender: TaskSender) {
-    this.name = name
+  constructor(messages: TaskMessages, sender: TaskSender) {
+    this.name = messages.name
     this.#messages = messages
     this.#sender = sender
   }
@@ -49,7 +49,7 @@ export class Task<Args extends readonly unknown[] = readonly unknown[], Result =
     kwargs: Kwargs = NO_KWARGS,
     options: TaskOptions = {},
   ): Promise<AsyncResult<Result>> {
-    return this.#sender.sendWith(this.name, this.#messages, args, kwargs, options) as Promise<AsyncResult<Result>>
+    return this.#sender.sendWith(this.#messages, args, kwargs, options) as Promise<AsyncResult<Result>>
   }
 
   /**

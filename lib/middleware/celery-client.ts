@@ -1,6 +1,7 @@
 import { newTaskId } from '../celery/message/task-id.ts'
+import type { CheckedTaskOptions } from '../celery/options/task-option-values.ts'
 import { taskName, taskOptions } from '../celery/options/task-options.ts'
-import { destinationOf } from '../celery/routing/destination.ts'
+import type { Place } from '../celery/routing/destination.ts'
 import { QueueDeclaration } from '../celery/routing/queue-declaration.ts'
 import type { Kwargs } from '../celery/task.ts'
 import { TaskMessages } from '../celery/task-messages.ts'
@@ -59,9 +60,9 @@ class QueueTasks {
   send(name: string, args: unknown[], kwargs: Kwargs, id: string, isGiven: boolean): Promise<Receipt> {
     try {
       const kept = this.#kept(name)
-      const messages = isGiven ? kept.for(taskOptions({ taskId: id }, kept.options)) : kept
+      const messages = isGiven ? kept.for(this.#place(taskOptions({ taskId: id }, kept.options))) : kept
       const prepared = messages.prepare(id, args, kwargs)
-      return this.#pool.send(prepared, undefined, undefined, messages.declaration) as Promise<Receipt>
+      return this.#pool.send(prepared, undefined, undefined, this.#declaration) as Promise<Receipt>
     } catch (error) {
       return this.#pool.refuse(error as PooledProducerError, name, id)
     }
@@ -71,10 +72,15 @@ class QueueTasks {
     let messages = this.#messages.get(name)
     if (messages === undefined) {
       const options = taskOptions({ queue: this.#queue as string })
-      messages = new TaskMessages(taskName(name), options, destinationOf(options, ''), this.#declaration)
+      messages = new TaskMessages(taskName(name), this.#place(options))
       if (this.#messages.size >= MOST_NAMES) this.#messages.clear()
       this.#messages.set(name, messages)
     }
     return messages
+  }
+
+  #place(options: CheckedTaskOptions): Place {
+    const routingKey = this.#declaration.queue
+    return { own: options, options, exchange: '', routingKey, declaration: this.#declaration, delayedKey: undefined }
   }
 }

@@ -1,12 +1,18 @@
 import type { Connection, RawChannel } from '../amqp/connection.ts'
 import { withTimeLimit } from '../amqp/time-limit.ts'
 
-/** Something that the broker must have before a message is published: a queue, say, with its bindings. */
+/** Something that the broker must have before a message is published: a queue, say, or its bindings. */
 export interface Declaration {
   /** What it is called in logs, e.g. `queue celery`; two with one name are the same thing. */
   readonly name: string
   /** The queue that it makes; a message that this queue did not take has it declared again. */
   readonly queue?: string
+  /** The exchange that it makes or binds to; a message that this exchange could not place has it declared again. */
+  readonly exchange?: string
+  /** How long the broker may take, in milliseconds; then it is tried again on another channel. Default: 5,000. */
+  readonly limitMs?: number
+  /** What the broker must have before this, in order. Each is declared and, at worst, refused on its own. */
+  readonly needs?: readonly Declaration[]
   /** Declares it; a second time does no harm. */
   declare(channel: RawChannel): Promise<unknown>
   /** Set by the pool: the broker has it, and gets it again after each reconnect. */
@@ -21,7 +27,6 @@ interface DeclaringChannel {
   retire(reason: string): void
 }
 
-/** A declaration that the broker does not answer in this time is tried again on another channel. */
 const LIMIT_MS = 5_000
 
 /** What this pool has declared: once per connection, and again on each that is opened later. */
@@ -67,11 +72,15 @@ export class Declarations {
   }
 
   async #declare(declaration: Declaration, onChannel: OnChannel): Promise<void> {
+    for (const needed of declaration.needs ?? []) await this.once(needed, onChannel)
     while (!declaration.isDeclared) await onChannel((channel) => this.declareOn(declaration, channel))
   }
 
   /** Declares on this channel; should it die under it, nothing is declared. Never rejects. */
   async declareOn(declaration: Declaration, channel: DeclaringChannel): Promise<void> {
+    for (const needed of declaration.needs ?? []) {
+      if (!needed.isDeclared) await this.declareOn(needed, channel)
+    }
     try {
       await this.#run(declaration, channel.raw)
       declaration.isDeclared = true
@@ -81,30 +90,40 @@ export class Declarations {
     }
   }
 
-  /** The broker does not have this queue any more: the next publish declares it again. False: it is none of ours. */
-  forgetQueue(queue: string): boolean {
+  /**
+   * What a message found missing at this place, the next publish declares again. False: it is none of ours.
+   *
+   * @param exchange empty: the default exchange, whose routing key is a queue's name.
+   */
+  forget(exchange: string, routingKey: string): boolean {
     let isOurs = false
     for (const declaration of this.#known) {
-      if (declaration.queue !== queue) continue
-      declaration.isDeclared = false
-      this.#known.delete(declaration)
+      if (exchange === '' ? declaration.queue !== routingKey : declaration.exchange !== exchange) continue
+      this.#forget(declaration)
       isOurs = true
     }
     return isOurs
   }
 
+  /** With what it needs: nobody can tell which of them is gone. */
+  #forget(declaration: Declaration): void {
+    declaration.isDeclared = false
+    this.#known.delete(declaration)
+    for (const needed of declaration.needs ?? []) this.#forget(needed)
+  }
+
   /** False when the broker refused, and closed the channel. */
   async #run(declaration: Declaration, channel: RawChannel): Promise<boolean> {
+    const { name, limitMs = LIMIT_MS } = declaration
     // amqplib rejects the operation, and emits the error too.
-    const tooLate = () =>
-      new Error(`the broker did not answer the declaration of ${declaration.name} in ${LIMIT_MS} ms`)
+    const tooLate = () => new Error(`the broker did not answer the declaration of ${name} in ${limitMs} ms`)
     try {
-      await withTimeLimit(declaration.declare(channel), LIMIT_MS, tooLate)
+      await withTimeLimit(declaration.declare(channel), limitMs, tooLate)
       return true
     } catch (error) {
       // Only a refusal carries AMQP's reply code; anything else is a lost channel.
       if (typeof (error as { code?: unknown }).code !== 'number') throw error
-      if (!declaration.isDeclared) this.#warn(`${declaration.name} was not declared: ${(error as Error).message}`)
+      if (!declaration.isDeclared) this.#warn(`${name} was not declared: ${(error as Error).message}`)
       return false
     }
   }

@@ -29,8 +29,8 @@ export interface DispatcherHost {
   closed(channel: PooledChannel): void
   /** Resolves once the broker has it; never rejects, and waits for ever if need be. */
   declare(declaration: Declaration): Promise<void>
-  /** A queue that the pool declared is gone; false when the pool did not declare it. */
-  forgetQueue(queue: string): boolean
+  /** What the pool declared at this place is gone; false when it declared nothing there. */
+  forget(exchange: string, routingKey: string): boolean
 }
 
 /**
@@ -166,6 +166,7 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
   refused(publish: PendingPublish, error: PooledProducerError, channel: PooledChannel): void {
     if (publish.isSettled) return
     if (error.code === 'ERR_UNROUTABLE') this.#countReturn(publish, error)
+    else if (isMissingExchange(error)) this.#declareAgain(publish, error)
     const pauseMs = error.code === 'ERR_NACKED' ? this.#nacks.judge(publish, channel) : undefined
     if (pauseMs === undefined) return this.#settlement.fail(publish, error)
     this.#counters.retries++
@@ -193,9 +194,13 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
 
   #countReturn(publish: PendingPublish, error: PooledProducerError): void {
     this.#counters.returns++
-    const { exchange, routingKey } = publish.template.fields
-    // Declared by the pool, it is declared again by the next publish, which can work then.
-    if (exchange === '' && this.#host.forgetQueue(routingKey)) Object.assign(error, { retryable: true })
+    this.#declareAgain(publish, error)
+  }
+
+  /** Declared by the pool, it is declared again by the next publish, which can work then. */
+  #declareAgain({ template }: PendingPublish, error: PooledProducerError): void {
+    const { exchange, routingKey } = template.fields
+    if (this.#host.forget(exchange, routingKey)) Object.assign(error, { retryable: true })
   }
 
   #beginTurn(): number {
@@ -252,6 +257,13 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
       this.#settlement.fail(publish, unwritten(error))
     }
   }
+}
+
+/** AMQP's reply code for something that does not exist. */
+const NOT_FOUND = 404
+
+function isMissingExchange({ code, cause }: PooledProducerError): boolean {
+  return code === 'ERR_CHANNEL_CLOSED' && (cause as { code?: unknown } | undefined)?.code === NOT_FOUND
 }
 
 const NO_OPTIONS: PublishOptions = Object.freeze({})

@@ -62,7 +62,7 @@ export class ProducerPool implements AsyncDisposable {
         relieved: (channel) => this.#leases.wake(channel),
         closed: (channel) => this.#channelClosed(channel),
         declare: (declaration) => this.#declare(declaration),
-        forgetQueue: (queue) => this.#declarations.forgetQueue(queue),
+        forget: (exchange, routingKey) => this.#declarations.forget(exchange, routingKey),
       },
       this.options,
       this.#counters,

@@ -50,11 +50,22 @@ const MAX_FRACTION = 2 ** 50
  * @throws {PooledProducerError} ERR_INVALID_TASK names the header, and says what AMQP or Celery has against it.
  */
 export function userHeaders(headers: unknown): HeaderTable {
-  if (!isPlainObject(headers)) throw invalid('headers', `must be a plain object, got ${describe(headers)}`)
-  for (const name of Object.keys(headers)) {
+  const names = isPlainObject(headers) ? Object.keys(headers) : []
+  for (const name of names) {
     if (RESERVED.has(name)) throw invalid(`headers.${name}`, "is one of Celery's own headers and cannot be set")
   }
-  return tableCopy('headers', headers, 0)
+  return amqpTable('headers', headers)
+}
+
+/**
+ * A frozen copy of a table of AMQP values.
+ *
+ * @param path what the table is called in errors.
+ * @throws {PooledProducerError} ERR_INVALID_TASK names the value by its path, and says what AMQP has against it.
+ */
+export function amqpTable(path: string, table: unknown): HeaderTable {
+  if (!isPlainObject(table)) throw invalid(path, `must be a plain object, got ${describe(table)}`)
+  return tableCopy(path, table, 0)
 }
 
 function valueCopy(path: string, value: unknown, depth: number): HeaderValue {

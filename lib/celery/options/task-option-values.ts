@@ -1,4 +1,5 @@
 import type { HeaderTable } from '../message/task-headers.ts'
+import type { QueueOptions, TaskQueue } from '../routing/task-queue.ts'
 import type { MessagePublisher } from './option-rules.ts'
 import type { SignatureTable } from './signature-rules.ts'
 
@@ -15,10 +16,12 @@ export interface TaskOptionValues {
    * in the past is sent, as Celery does: only a worker that takes the message at once sees it.
    */
   expires: number | Date | string
-  /** The queue's name. Default: what the routes say. */
-  queue: string
+  /** The queue, or its name. Default: what the routes say. */
+  queue: string | QueueOptions | TaskQueue
   /** The exchange's name; empty: the default exchange. */
   exchange: string
+  /** The type of the exchange that the queue is behind. Default: what `taskQueues` says, or `direct`. */
+  exchangeType: string
   /** The routing key. */
   routingKey: string
   /** 0 to 255; a queue without `x-max-priority` ignores it. Default: 0. */
@@ -93,6 +96,7 @@ export type TaskOptions = { readonly [Name in keyof TaskOptionValues]?: TaskOpti
 
 /** What {@link taskOptions} makes of the values that can be spelled in several ways; times are as `isoFormat` has them. */
 interface Normalised {
+  readonly queue: string | TaskQueue
   readonly eta: string
   readonly expires: number | string
   readonly headers: HeaderTable

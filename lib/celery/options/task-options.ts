@@ -3,6 +3,7 @@ import { PooledProducerError } from '../../errors.ts'
 import { describe } from '../../options.ts'
 import { isPlainObject } from '../message/json-value.ts'
 import { userHeaders } from '../message/task-headers.ts'
+import { TaskQueue } from '../routing/task-queue.ts'
 import {
   abortSignal,
   deliveryMode,
@@ -34,8 +35,9 @@ const RULES: { readonly [Name in keyof TaskOptionValues]: Rule<unknown> } = {
   countdown: secondsFromNow,
   eta: pointInTime,
   expires: lifetime,
-  queue: nonEmptyText,
+  queue: queueChoice,
   exchange: shortText,
+  exchangeType: nonEmptyText,
   routingKey: shortText,
   priority: integerFrom(0, 255),
   headers: (_, value) => userHeaders(value),
@@ -99,6 +101,12 @@ export function taskOptions(
     throw invalid(`softTimeLimit (${soft}) must not be above timeLimit (${hard})`)
   }
   return Object.freeze(checked)
+}
+
+/** A queue's name, or all that is to be said of it. */
+function queueChoice(name: string, value: unknown): string | TaskQueue {
+  if (value instanceof TaskQueue) return value
+  return isPlainObject(value) ? new TaskQueue(value as never, name, {}, 'ERR_INVALID_TASK') : nonEmptyText(name, value)
 }
 
 function reset(merged: Record<string, unknown>, name: string): void {

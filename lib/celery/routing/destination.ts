@@ -1,34 +1,67 @@
 import { PooledProducerError } from '../../errors.ts'
+import type { Declaration } from '../../pool/declarations.ts'
 import type { CheckedTaskOptions } from '../options/task-option-values.ts'
+import type { TaskQueue } from './task-queue.ts'
 
 /** Where a task's messages go. */
 export interface Destination {
   readonly exchange: string
   readonly routingKey: string
   /** The queue that must exist; undefined where an exchange of the caller's decides. */
-  readonly queue: string | undefined
+  readonly queue: TaskQueue | undefined
 }
 
+/** A task's options as its route completes them, and where they lead. */
+export interface Place {
+  /** The task's own, without the route's. */
+  readonly own: CheckedTaskOptions
+  readonly options: CheckedTaskOptions
+  readonly exchange: string
+  readonly routingKey: string
+  /** What must be declared before the first message. */
+  readonly declaration: Declaration | undefined
+  /** The routing key behind the broker's delay; undefined: the worker holds a task that has a countdown. */
+  readonly delayedKey: string | undefined
+}
+
+/** Finds a queue by its name or as it is; undefined: the default one. */
+type FindQueue = (queue: string | TaskQueue | undefined) => TaskQueue
+
 /**
- * The destination of a task: its queue through the default exchange, or the exchange and routing key that
- * its options name. Celery ignores an exchange without a routing key, and a routing key without an
- * exchange; here the first takes the queue's name as its key, and the second is refused.
+ * The destination of a task: its queue, through the default exchange or through the queue's own where that is
+ * no direct one, or the exchange and routing key that its options name. Celery ignores an exchange without a
+ * routing key, and a routing key for a direct exchange without that exchange; here the first takes the queue's
+ * routing key, and the second is refused, unless it stands in a route beside a queue, which decides then.
  *
+ * @param own the task's and the call's options without the route's.
  * @throws {PooledProducerError} ERR_INVALID_TASK
  */
-export function destinationOf(options: CheckedTaskOptions, defaultQueue: string): Destination {
-  const { exchange, routingKey, queue } = options
+export function destinationOf(options: CheckedTaskOptions, own: CheckedTaskOptions, find: FindQueue): Destination {
+  const { exchange, exchangeType, routingKey, queue: named } = options
   if (exchange !== undefined && exchange !== '') {
-    return { exchange, routingKey: routingKey ?? queue ?? defaultQueue, queue: undefined }
+    const queue = named === undefined ? undefined : find(named)
+    return { exchange, routingKey: routingKey ?? (queue ?? find(undefined)).routingKey, queue }
   }
-  if (routingKey !== undefined && routingKey !== (queue ?? routingKey)) {
-    throw invalid(`routingKey (${routingKey}) and queue (${queue}) name two places; give one, or an exchange`)
+  const queue = find(exchange === '' ? (named ?? routingKey) : named)
+  const type = exchangeType ?? queue.exchange?.type ?? 'direct'
+  if (type !== 'direct' && exchange !== '') {
+    const through = queue.exchange?.name
+    if (!through) throw invalid(`exchangeType (${type}) needs an exchange, and queue ${queue.name} has none`)
+    return { exchange: through, routingKey: routingKey ?? queue.routingKey, queue }
   }
-  if (routingKey !== undefined && queue === undefined && exchange === undefined) {
-    throw invalid(`routingKey (${routingKey}) needs an exchange; a queue is named by the option queue`)
+  if (routingKey !== undefined && !isKeyOf(queue, routingKey)) {
+    if (named === undefined) {
+      throw invalid(`routingKey (${routingKey}) needs an exchange; a queue is named by the option queue`)
+    }
+    if (own.routingKey !== undefined) {
+      throw invalid(`routingKey (${routingKey}) and queue (${queue.name}) name two places; give one, or an exchange`)
+    }
   }
-  const name = queue ?? routingKey ?? defaultQueue
-  return { exchange: '', routingKey: name, queue: name }
+  return { exchange: '', routingKey: queue.name, queue }
+}
+
+function isKeyOf(queue: TaskQueue, routingKey: string): boolean {
+  return routingKey === queue.name || (queue.exchange !== undefined && routingKey === queue.routingKey)
 }
 
 function invalid(message: string): PooledProducerError {

@@ -1,0 +1,96 @@
+import type { EffectiveAppOptions } from './celery-options.ts'
+import { Serializers } from './message/serializers.ts'
+import { type CheckedTaskOptions, DEFAULT_TASK_OPTIONS, type TaskOptions } from './options/task-option-values.ts'
+import { taskName, taskOptions } from './options/task-options.ts'
+import type { CheckedRoute } from './routing/route.ts'
+import { Routing } from './routing/routing.ts'
+import { askedRoute } from './routing/task-routes.ts'
+import type { Kwargs } from './task.ts'
+import { PER_CALL, TaskMessages } from './task-messages.ts'
+
+/** Names, and routes that functions give, whose messages are kept encoded. */
+const MOST_KEPT = 10_000
+
+/** Makes the messages of an app's tasks: options, route and serializer come together here. */
+export class MessageMaker {
+  readonly #options: EffectiveAppOptions
+  readonly #routing: Routing
+  readonly #serializers = new Serializers()
+  /** For `sendTask`: the messages of each name without options. */
+  readonly #plain = new Map<string, TaskMessages>()
+  /** By where a function has sent them. */
+  readonly #asked = new WeakMap<TaskMessages, Map<string, TaskMessages>>()
+
+  constructor(options: EffectiveAppOptions) {
+    this.#options = options
+    this.#routing = new Routing(options.routing)
+  }
+
+  /** Whether a function of `taskRoutes` looks at each call of this name. */
+  isRoutedPerCall(name: string): boolean {
+    return this.#routing.routesOf(name).functions.length > 0
+  }
+
+  /**
+   * The messages of a task with options of its own, where no function routes them.
+   *
+   * @throws {PooledProducerError} ERR_INVALID_TASK
+   */
+  of(name: string, own: CheckedTaskOptions): TaskMessages {
+    return this.#routed(name, own, this.#routing.routesOf(name).fixed)
+  }
+
+  /** The messages of a name without options. */
+  named(name: string): TaskMessages {
+    let messages = this.#plain.get(name)
+    if (messages === undefined) {
+      messages = this.of(taskName(name), DEFAULT_TASK_OPTIONS)
+      // Names come from code, but nothing says so: a bound keeps made-up ones from piling up.
+      if (this.#plain.size >= MOST_KEPT) this.#plain.clear()
+      this.#plain.set(name, messages)
+    }
+    return messages
+  }
+
+  /** Those of one call, whose options are laid over the task's. */
+  ofCall(base: TaskMessages, options: TaskOptions): TaskMessages {
+    const { name, place } = base
+    const own = taskOptions(options, place.own)
+    if (own === place.own) return base
+    const isSameMessage = Object.keys(options).every((key) => PER_CALL.has(key))
+    return isSameMessage ? base.for(this.#routing.place(own, this.#routing.routesOf(name).fixed)) : this.of(name, own)
+  }
+
+  /**
+   * Those of a call that goes where the first function with an answer sends it.
+   *
+   * @throws {PooledProducerError} ERR_INVALID_TASK when a function throws, or gives what is no route.
+   */
+  asked(messages: TaskMessages, args: readonly unknown[], kwargs: Kwargs): TaskMessages {
+    const { name, place } = messages
+    const route = askedRoute(this.#routing.routesOf(name).functions, name, args, kwargs, place.own)
+    if (route === undefined) return messages
+    const { queue } = route.options
+    // A queue that is described may be another one under the same name.
+    if (typeof queue === 'object') return this.#routed(name, place.own, route)
+    let byRoute = this.#asked.get(messages)
+    if (byRoute === undefined) {
+      byRoute = new Map()
+      this.#asked.set(messages, byRoute)
+    }
+    const key = JSON.stringify(route.options)
+    let routed = byRoute.get(key)
+    if (routed === undefined) {
+      routed = this.#routed(name, place.own, route)
+      if (byRoute.size >= MOST_KEPT) byRoute.clear()
+      byRoute.set(key, routed)
+    }
+    return routed
+  }
+
+  #routed(name: string, own: CheckedTaskOptions, route: CheckedRoute | undefined): TaskMessages {
+    const place = this.#routing.place(own, route)
+    const serializer = this.#serializers.get(place.options.serializer ?? this.#options.taskSerializer)
+    return new TaskMessages(name, place, serializer)
+  }
+}
