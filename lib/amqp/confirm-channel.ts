@@ -70,6 +70,8 @@ export class ConfirmChannel<M extends Outgoing> {
   #isOpen = true
   #isRetired = false
   #wasFull = false
+  /** When the message that had waited longest was last answered. */
+  #progressAt = 0
   #closeError: CloseReason | undefined
   #listeners: (() => void)[] = []
   #closing: Promise<void> | undefined
@@ -204,6 +206,7 @@ export class ConfirmChannel<M extends Outgoing> {
 
   #settle(tag: number, multiple: boolean, isNack: boolean): void {
     const now = performance.now()
+    const { head } = this.#ledger
     this.#writer.answered()
     if (multiple) {
       for (let message = this.#ledger.takeUpTo(tag); message !== undefined; message = this.#ledger.takeUpTo(tag)) {
@@ -213,6 +216,7 @@ export class ConfirmChannel<M extends Outgoing> {
       const message = this.#ledger.take(tag)
       if (message !== undefined) this.#answer(message, isNack, now)
     }
+    if (this.#ledger.head > head) this.#progressAt = now
     this.#afterSettling()
   }
 
@@ -260,7 +264,9 @@ export class ConfirmChannel<M extends Outgoing> {
 
   #waitingSince(): number | undefined {
     if (this.#ledger.size === 0 || !this.#isOpen) return undefined
-    return Math.max(this.#ledger.oldestAt, this.connection.readingSince)
+    // Over a slow link a whole window takes longer than its first message may: it is the oldest whose time runs, and
+    // only since it became that.
+    return Math.max(this.#ledger.oldestAt, this.#progressAt, this.connection.readingSince)
   }
 
   #orphan(error: PooledProducerError): void {

@@ -161,8 +161,6 @@ export class Connection {
       // amqplib never answers when the connection is lost while it closes.
       const closed = Promise.race([model.close(), new Promise<void>((resolve) => model.once('close', () => resolve()))])
       await withTimeLimit(closed, limitMs, () => tooLate).catch(ignore)
-      // amqplib may leave the socket half open when the broker is blocked or gone.
-      destroySocket(model, tooLate)
       this.#lose('closed by the pool')
     }
     this.#move('closed')
@@ -249,6 +247,8 @@ export class Connection {
   }
 
   #lose(reason: string): void {
+    // amqplib only ends its side, which leaves the socket half open when the broker is blocked or gone.
+    this.abort(new Error(reason))
     this.#model = undefined
     this.#owner.lost(this, { reason, lifetimeMs: performance.now() - this.#openedAt })
   }

@@ -10,7 +10,6 @@ export class Ledger<T> {
   /** When each was written; apart from the messages, where it would be an object of its own. */
   #times = new Float64Array(FIRST_CAPACITY)
   #takenAt = 0
-  /** Every tag below this one is settled. */
   #head: number
   #next: number
   #size = 0
@@ -28,6 +27,11 @@ export class Ledger<T> {
   /** From the oldest unconfirmed message to the newest, the settled ones between them included. */
   get span(): number {
     return this.#next - this.#head
+  }
+
+  /** Every tag below this one is settled. */
+  get head(): number {
+    return this.#head
   }
 
   /** The delivery tag that the next message gets. */

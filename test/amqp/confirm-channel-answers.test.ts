@@ -585,6 +585,22 @@ describe.each([
       script.closeOk()
     })
 
+    test('the time of a message runs from when it became the oldest: a long window may take long', async () => {
+      const { script, channel, send } = open({ confirmTimeoutMs: 100 })
+      send(1, 3)
+      for (const tag of [1, 2]) {
+        const waitedFrom = performance.now()
+        await until(() => performance.now() > waitedFrom + 80)
+        script.ack(tag)
+      }
+      const startedAt = performance.now()
+      expect(channel.isUsable).toBe(true)
+      await until(() => !channel.isUsable)
+
+      expect(performance.now() - startedAt).toBeGreaterThanOrEqual(95)
+      script.closeOk()
+    })
+
     test('a blocked broker is not taken for a silent one, and gets the whole time after it reads again', async () => {
       const { script, channel, answers, send } = open({ confirmTimeoutMs: 50 })
       send(1, 1)

@@ -383,12 +383,14 @@ test('garbage from the broker costs the connection and nothing else', async () =
   expect(connection.state).toBe('open')
 })
 
-test('a peer that falls silent is noticed after three heartbeats', async () => {
+test('a peer that falls silent is noticed after three heartbeats, and its socket is not left half open', async () => {
   const proxy = await proxyTo()
   const { told } = await openConnection(proxy.url, { heartbeatSeconds: 1 })
+  const [socket] = socketsTo(proxy.port)
   await proxy.set('black-hole')
 
   expect(await told.next('lost')).toMatchObject({ reason: 'Heartbeat timeout' })
+  expect(socket).toMatchObject({ destroyed: true })
 })
 
 test('an aborted connection is opened anew', async () => {
