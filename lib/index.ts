@@ -5,6 +5,7 @@ export type { TaskOptions } from './celery/options/task-option-values.ts'
 export type { AsyncResult } from './celery/results/async-result.ts'
 export type { BatchOutcome, Kwargs, Task } from './celery/task.ts'
 export { ERROR_CODES, type ErrorCode, type Outcome, PooledProducerError } from './errors.ts'
+export type { Credentials, ExternalLogin, Login, Renewable } from './login.ts'
 export {
   type Pooled,
   type PooledCelery,
@@ -12,7 +13,7 @@ export {
   type PublishFunction,
   withPooledProducer,
 } from './middleware/with-pooled-producer.ts'
-export type { Credentials, Logger, PoolOptions } from './options.ts'
+export type { Logger, PoolOptions } from './options.ts'
 export type { PoolEvents } from './pool/event-hub.ts'
 export type { AcquireOptions } from './pool/leases.ts'
 export type { Receipt } from './pool/pending-publish.ts'

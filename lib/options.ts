@@ -1,6 +1,7 @@
 import type { ConnectionOptions } from 'node:tls'
 import { closestName } from './closest-name.ts'
 import { PooledProducerError } from './errors.ts'
+import { checkLogin, concealed, isPlainObject, type Login, type Renewable } from './login.ts'
 
 /** A logger with pino's methods: `(fields, message)`. */
 export interface Logger {
@@ -10,12 +11,6 @@ export interface Logger {
   error(fields: object, message?: string): void
   child?(bindings: object): Logger
   isLevelEnabled?(level: string): boolean
-}
-
-/** A user name and a password for the broker, in place of those in its URL. */
-export interface Credentials {
-  readonly username: string
-  readonly password: string
 }
 
 /** What `createProducerPool` takes. Every duration that ends in `Ms` is in milliseconds. */
@@ -64,10 +59,13 @@ export interface PoolOptions {
   connectTimeoutMs?: number
   /** The heartbeat asked for, in seconds; a silent peer is noticed after three; 0: none. Default: 5. */
   heartbeatSeconds?: number
-  /** For `amqps:` URLs, as `tls.connect` takes them. */
-  tls?: ConnectionOptions
-  /** In place of the user name and password in the URL. */
-  credentials?: Credentials
+  /**
+   * For `amqps:` URLs, as `tls.connect` takes them; or a function that gives them, called at each attempt to connect:
+   * a certificate that has expired is then read anew.
+   */
+  tls?: Renewable<ConnectionOptions>
+  /** In place of the user name and password in the URL; or a function that gives them, for secrets that change. */
+  credentials?: Renewable<Login>
   /** False: always amqplib's public `publish`, never frames encoded ahead. Default: true. */
   fastPath?: boolean
   /** Any pino-compatible logger; false: none. Default: pino at level info, to stdout. */
@@ -78,8 +76,8 @@ export interface PoolOptions {
 export interface EffectivePoolOptions
   extends Readonly<Required<Omit<PoolOptions, 'broker' | 'tls' | 'credentials' | 'logger'>>> {
   readonly broker: readonly string[]
-  readonly tls?: ConnectionOptions
-  readonly credentials?: Credentials
+  readonly tls?: Renewable<ConnectionOptions>
+  readonly credentials?: Renewable<Login>
   readonly logger?: Logger | false
 }
 
@@ -138,15 +136,19 @@ export function poolOptions(options: PoolOptions = {}): EffectivePoolOptions {
   if (typeof name !== 'string' || name === '') throw invalid(`name must be a string, got ${describe(name)}`)
   if (typeof fastPath !== 'boolean') throw invalid(`fastPath must be true or false, got ${describe(fastPath)}`)
   const { tls, credentials, logger } = options
-  if (tls !== undefined && !isPlainObject(tls)) throw invalid(`tls must be an object, got ${describe(tls)}`)
-  checkCredentials(credentials)
+  if (tls !== undefined && typeof tls !== 'function' && !isPlainObject(tls)) {
+    throw invalid(`tls must be an object or a function that gives one, got ${describe(tls)}`)
+  }
+  if (credentials !== undefined && typeof credentials !== 'function') checkLogin(credentials)
   checkLogger(logger)
 
   const effective = {
     ...numbers,
     name,
     fastPath,
-    ...(credentials === undefined ? {} : { credentials: concealed(credentials) }),
+    ...(credentials === undefined
+      ? {}
+      : { credentials: typeof credentials === 'function' ? credentials : concealed(credentials) }),
     ...(logger === undefined ? {} : { logger }),
   }
   // A pool shows its options: the passwords in its URLs and the keys for TLS must not be among what is shown.
@@ -212,14 +214,6 @@ function brokerList(broker: unknown): string[] {
   return urls.map((url: string) => url.trim())
 }
 
-function checkCredentials(credentials: unknown): asserts credentials is Credentials | undefined {
-  if (credentials === undefined) return
-  const { username, password } = isPlainObject(credentials) ? credentials : {}
-  if (typeof username !== 'string' || typeof password !== 'string') {
-    throw invalid('credentials must be an object with a username and a password, both strings')
-  }
-}
-
 function checkLogger(logger: unknown): asserts logger is Logger | false | undefined {
   if (logger === undefined || logger === false) return
   const missing = ['debug', 'info', 'warn', 'error'].filter(
@@ -228,15 +222,6 @@ function checkLogger(logger: unknown): asserts logger is Logger | false | undefi
   if (missing.length > 0) {
     throw invalid(`logger must be false or have pino's methods; it has no ${missing.join(', ')}`)
   }
-}
-
-/** A copy whose password neither JSON nor an inspector shows. */
-function concealed({ username, password }: Credentials): Credentials {
-  return Object.defineProperty({ username } as Credentials, 'password', { value: password, enumerable: false })
-}
-
-function isPlainObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** A value as an error message shows it: short, typed and on one line. */

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { afterEach, expect, describe as group, test } from '@jest/globals'
 import { PooledProducerError } from '../lib/errors.ts'
+import type { Credentials } from '../lib/login.ts'
 import { checkCallOptions, describe, integer, type Logger, type PoolOptions, poolOptions } from '../lib/options.ts'
 
 const { AMQP_URL, CELERY_BROKER_URL } = process.env
@@ -80,7 +81,18 @@ test('the options given are taken, and are not touched', () => {
   expect(options.broker).toEqual(['amqp://a', 'amqp://b'])
   expect(options).toMatchObject({ name: 'tasks', maxInFlight: 10, fastPath: false, logger: LOGGER })
   expect(options.tls).toBe(tls)
-  expect([options.credentials?.username, options.credentials?.password]).toEqual(['u', 'p'])
+  const { username, password } = options.credentials as Credentials
+  expect([username, password]).toEqual(['u', 'p'])
+})
+
+test('tls and credentials may be functions, which are not called here', () => {
+  const never = () => {
+    throw new Error('called')
+  }
+
+  expect(poolOptions({ broker: 'amqp://h', tls: never, credentials: never })).toMatchObject({ credentials: never })
+  const external = poolOptions({ broker: 'amqp://h', credentials: { mechanism: 'EXTERNAL' } }).credentials
+  expect(external).toEqual({ mechanism: 'EXTERNAL' })
 })
 
 test('the effective options are frozen', () => {
@@ -185,11 +197,17 @@ test.each<[string, unknown, string | RegExp]>([
   ['name', null, /^name must be a string, got null$/],
   ['fastPath', 'yes', /^fastPath must be true or false, got "yes"$/],
   ['fastPath', 0, /^fastPath must be true or false, got 0$/],
-  ['tls', 'on', /^tls must be an object, got "on"$/],
-  ['tls', true, /^tls must be an object, got true$/],
-  ['tls', [], /^tls must be an object, got an array of 0$/],
-  ['tls', null, /^tls must be an object, got null$/],
-  ['credentials', 'u:s3cret', /^credentials must be an object with a username and a password, both strings$/],
+  ['tls', 'on', /^tls must be an object or a function that gives one, got "on"$/],
+  ['tls', true, /^tls must be an object .*, got true$/],
+  ['tls', [], /^tls must be an object .*, got an array of 0$/],
+  ['tls', null, /^tls must be an object .*, got null$/],
+  [
+    'credentials',
+    'u:s3cret',
+    /^credentials must be an object with a username and a password, both strings, or \{ mech/,
+  ],
+  ['credentials', { mechanism: 'PLAIN' }, /^credentials must be/],
+  ['credentials', { mechanism: 'EXTERNAL', username: 'u' }, /^credentials must be/],
   ['credentials', null, /^credentials must be/],
   ['credentials', {}, /^credentials must be/],
   ['credentials', { username: 'u' }, /^credentials must be/],

@@ -3,12 +3,12 @@ const FIRST_MS = 100
 const LONGEST_MS = 1_500
 
 /**
- * How long to wait before an attempt, in milliseconds: doubling from 100 to 1,500, of which a random
+ * How long to wait before an attempt, in milliseconds: doubling from 100 to 1,500 unless told otherwise, of which a random
  * half is taken off, so that many producers do not come back in step.
  *
  * @param attempt 1 for the first wait.
  */
-export function backoffMs(attempt: number, random: () => number = Math.random): number {
-  const ceiling = Math.min(LONGEST_MS, FIRST_MS * 2 ** (attempt - 1))
+export function backoffMs(attempt: number, random: () => number = Math.random, longestMs: number = LONGEST_MS): number {
+  const ceiling = Math.min(longestMs, FIRST_MS * 2 ** (attempt - 1))
   return Math.round(ceiling * (0.5 + random() / 2))
 }

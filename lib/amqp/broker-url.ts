@@ -1,5 +1,5 @@
 import { PooledProducerError } from '../errors.ts'
-import type { Credentials } from '../options.ts'
+import type { Login, Renewable } from '../login.ts'
 
 /** One node of a broker: where it is, and who we are there. */
 export interface BrokerAddress {
@@ -7,6 +7,7 @@ export interface BrokerAddress {
   readonly hostname: string
   readonly port: number
   readonly vhost: string
+  /** Empty when it is known at each attempt only, or not needed. */
   readonly username: string
   /** Not enumerable, so that neither JSON nor an inspector shows it. */
   readonly password: string
@@ -25,6 +26,7 @@ const TUNING: Record<Tuning, { min: number; max: number }> = {
   heartbeat: { min: 0, max: 65_535 },
 }
 
+const UNKNOWN = { username: '', password: '' }
 const NOT_A_URL = 'is not a URL such as amqp://user:password@host/vhost'
 const PROTOCOLS = { 'amqp:': 'amqp', 'pyamqp:': 'amqp', 'amqps:': 'amqps' } as const
 const DEFAULT_PORT = { amqp: 5_672, amqps: 5_671 }
@@ -35,7 +37,7 @@ const DEFAULT_PORT = { amqp: 5_672, amqps: 5_671 }
  *
  * @throws {PooledProducerError} ERR_INVALID_OPTION says what is wrong, never the URL: it holds a password.
  */
-export function parseBrokerUrl(url: string, credentials?: Credentials): BrokerAddress {
+export function parseBrokerUrl(url: string, login?: Renewable<Login>): BrokerAddress {
   let parts: URL
   try {
     parts = new URL(url)
@@ -56,11 +58,10 @@ export function parseBrokerUrl(url: string, credentials?: Credentials): BrokerAd
   const port = parts.port === '' ? DEFAULT_PORT[protocol] : Number(parts.port)
   if (port === 0) throw invalid('has the port 0')
   const vhost = decoded(parts.pathname.slice(1), 'vhost') || '/'
-  const isAnonymous = parts.username === '' && parts.password === ''
-  const username = credentials?.username ?? (isAnonymous ? 'guest' : decoded(parts.username, 'user name'))
-  const password = credentials?.password ?? (isAnonymous ? 'guest' : decoded(parts.password, 'password'))
+  const { username, password } = login === undefined ? userOf(parts) : 'username' in login ? login : UNKNOWN
   const shownHost = hostname.includes(':') ? `[${hostname}]` : hostname
-  const display = `${protocol}://${encodeURIComponent(username)}@${shownHost}:${port}/${encodeURIComponent(vhost)}`
+  const shownUser = login === undefined || username !== '' ? `${encodeURIComponent(username)}@` : ''
+  const display = `${protocol}://${shownUser}${shownHost}:${port}/${encodeURIComponent(vhost)}`
 
   const address = { protocol, hostname, port, vhost, username, tuning: tuning(parts.searchParams), display }
   return Object.freeze(
@@ -78,6 +79,11 @@ function tuning(query: URLSearchParams): BrokerAddress['tuning'] {
     values[name] = value
   }
   return Object.freeze(values)
+}
+
+function userOf({ username, password }: URL): { username: string; password: string } {
+  if (username === '' && password === '') return { username: 'guest', password: 'guest' }
+  return { username: decoded(username, 'user name'), password: decoded(password, 'password') }
 }
 
 function decoded(text: string, part: string): string {

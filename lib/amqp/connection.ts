@@ -4,7 +4,6 @@ import { destroySocket, frameMaxOf, isClosed } from './amqplib-internals.ts'
 import { backoffMs } from './backoff.ts'
 import type { BrokerAddress } from './broker-url.ts'
 import { ConnectAttempt, type ConnectSettings } from './connect-attempt.ts'
-import { connectError } from './connect-error.ts'
 import { type ConnectionState, checkMove } from './connection-state.ts'
 import { earlyErrorOf } from './handshake-guard.ts'
 import { NodeList } from './node-list.ts'
@@ -21,6 +20,8 @@ export interface ConnectionOwner {
   refused(connection: Connection, error: PooledProducerError): void
   blocked(connection: Connection, reason: string): void
   unblocked(connection: Connection, blockedMs: number): void
+  /** Something that somebody should change. */
+  warned(connection: Connection, reason: string): void
 }
 
 const CHANNEL_OPEN_LIMIT_MS = 5_000
@@ -31,6 +32,8 @@ const STABLE_MS = 1_000
  * trace for as long as the way is broken, and the one sent last finds out first that it is mended.
  */
 const PACE_MS = 1_500
+/** A broker that refuses what is renewed at each attempt is asked less and less often, but this often at least. */
+const RENEWAL_PAUSE_MS = 5_000
 /** Attempts that may be under way at once; a longer time limit for each makes them follow more slowly. */
 const MOST_PENDING = 7
 
@@ -173,11 +176,14 @@ export class Connection {
     this.#attempts++
     this.#nextIn(this.#paceMs, () => this.#unanswered(attempt))
     try {
-      const model = await attempt.connect(this.id, (opened) => this.#listen(opened))
+      const model = await attempt.connect(this.id, {
+        connected: (opened) => this.#listen(opened),
+        warned: (reason) => this.#owner.warned(this, reason),
+      })
       if (this.#pending.has(attempt)) this.#opened(model, attempt)
       else void model.close().catch(ignore)
     } catch (cause) {
-      if (this.#pending.delete(attempt)) this.#failed(attempt, connectError(cause, attempt.address.display))
+      if (this.#pending.delete(attempt)) this.#failed(attempt, cause as PooledProducerError)
     }
   }
 
@@ -254,7 +260,7 @@ export class Connection {
   }
 
   #failed(attempt: ConnectAttempt, error: PooledProducerError): void {
-    if (error.code === 'ERR_BROKER_REFUSED') this.#nodes.refused(attempt.address)
+    if (error.code === 'ERR_BROKER_REFUSED' && !error.retryable) this.#nodes.refused(attempt.address)
     if (this.#nodes.isExhausted) {
       this.lastError = error
       this.#giveUp()
@@ -271,9 +277,14 @@ export class Connection {
     // The other nodes are tried at once; a pause stands only between the rounds.
     const { rounds } = this.#nodes
     this.#nodes.advance()
-    const delayMs = pauseMs ?? (this.#nodes.rounds > rounds ? backoffMs(this.#nodes.rounds) : 0)
+    const delayMs = pauseMs ?? (this.#nodes.rounds > rounds ? this.#pauseAfter(error) : 0)
     this.#owner.retrying(this, { attempt: this.#attempts, delayMs, error })
     this.#attemptIn(delayMs)
+  }
+
+  #pauseAfter({ code }: PooledProducerError): number {
+    const { rounds } = this.#nodes
+    return code === 'ERR_BROKER_REFUSED' ? backoffMs(rounds, Math.random, RENEWAL_PAUSE_MS) : backoffMs(rounds)
   }
 
   #attemptIn(delayMs: number): void {

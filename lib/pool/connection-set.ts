@@ -49,6 +49,7 @@ export class ConnectionSet implements ConnectionOwner {
   /** Since when no connection can take a message, in milliseconds of `performance.now()`; undefined: one can. */
   #awaySince: number | undefined = performance.now()
   #refusal: PooledProducerError | undefined
+  readonly #warnings = new Set<string>()
 
   constructor(options: EffectivePoolOptions, log: EventLog, events: EventHub, owner: ConnectionsOwner) {
     this.#log = log
@@ -156,6 +157,13 @@ export class ConnectionSet implements ConnectionOwner {
     this.#noteState()
     this.#log.write('connection.blocked', { connection: id, reason })
     this.#events.emit('blocked', { connection: id, reason })
+  }
+
+  /** Once, however many connections say it. */
+  warned({ id }: Connection, reason: string): void {
+    if (this.#warnings.has(reason)) return
+    this.#warnings.add(reason)
+    this.#log.write('pool.warning', { connection: id, reason })
   }
 
   unblocked(connection: Connection, blockedMs: number): void {

@@ -113,6 +113,16 @@ test('credentials take the place of those in the URL', () => {
   }
 })
 
+test.each([[{ mechanism: 'EXTERNAL' } as const], [() => ({ username: 'later', password: 'p' })]])(
+  'who is not known yet, or needs no name, has none',
+  (login) => {
+    const address = parseBrokerUrl('amqp://user:secret@h/v', login)
+
+    expect([address.username, address.password]).toEqual(['', ''])
+    expect(address.display).toBe('amqp://h:5672/v')
+  },
+)
+
 test('empty credentials are taken as they are', () => {
   const { username, password } = parseBrokerUrl('amqp://u:p@h', { username: '', password: '' })
   expect([username, password]).toEqual(['', ''])

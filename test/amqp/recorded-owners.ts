@@ -46,6 +46,10 @@ export class RecordedConnections implements ConnectionOwner {
     this.events.push({ name: 'unblocked', blockedMs })
   }
 
+  warned(_: Connection, reason: string): void {
+    this.events.push({ name: 'warned', reason })
+  }
+
   /** The events of a name. */
   of(name: keyof ConnectionOwner): ConnectionEvent[] {
     return this.events.filter((event) => event.name === name)
@@ -75,7 +79,7 @@ export function newConnection(
   id = 1,
 ): TestConnection {
   const told = new RecordedConnections()
-  const nodes = [urls].flat().map((url) => parseBrokerUrl(url))
+  const nodes = [urls].flat().map((url) => parseBrokerUrl(url, settings.credentials))
   const connection = new Connection(id, nodes, { ...CONNECTION_SETTINGS, ...settings }, told)
   open.add(connection)
   return { connection, told }

@@ -38,7 +38,7 @@ export interface ScriptedServer extends AsyncDisposable {
   received(name: string): ReceivedMethod | undefined
 }
 
-const START: SentMethod = {
+export const START: SentMethod = {
   name: 'ConnectionStart',
   fields: {
     versionMajor: 0,
