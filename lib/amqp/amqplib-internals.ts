@@ -1,9 +1,10 @@
 import type { Duplex } from 'node:stream'
 import type { ChannelModel, ConfirmChannel } from 'amqplib'
+import { type AckListener, AckReader } from './ack-reader.ts'
 
 /**
- * The only touch under amqplib's public API: what frames encoded ahead need of it, checked by shape.
- * Where the shape is another one, callers get nothing and use the public `publish`.
+ * The only touch under amqplib's public API: what frames encoded ahead, and answers read where they stand, need
+ * of it, checked by shape. Where the shape is another one, callers get nothing and use what is public.
  */
 export interface Wire {
   /** The channel's number in its frames. */
@@ -28,6 +29,15 @@ interface InnerConnection {
   sentSinceLastCheck: boolean
   readonly expectSocketClose: boolean
   sendBytes(bytes: Buffer): void
+}
+
+/** How a connection reads: frame by frame from `rest`, and from the stream when there is no whole one. */
+interface ReadingConnection {
+  readonly stream: Duplex
+  readonly accept: (frame: object) => void
+  rest: Buffer
+  recvSinceLastCheck: boolean
+  recvFrame(): object | false
 }
 
 interface InnerChannel {
@@ -69,6 +79,61 @@ export function wireOf(channel: ConfirmChannel): Wire | undefined {
       return now.confirm === publish.confirm && now.plain === publish.plain
     },
   }
+}
+
+const NO_BYTES = Buffer.alloc(0)
+const readers = new WeakMap<object, AckReader>()
+
+/**
+ * Has a channel's acks and nacks read before amqplib makes objects and events of them; every other frame is
+ * amqplib's, and comes to it in its place among them. False when amqplib is not as expected: it emits them then.
+ */
+export function readAcks(channel: ConfirmChannel, listener: AckListener): boolean {
+  const { ch, connection } = channel as unknown as InnerChannel
+  const reader = readers.get(connection) ?? readerInFrontOf(connection as unknown as ReadingConnection)
+  if (reader === undefined) return false
+  reader.listen(ch, listener)
+  channel.once('close', () => reader.listen(ch, undefined))
+  return true
+}
+
+function readerInFrontOf(connection: ReadingConnection): AckReader | undefined {
+  if (!isReadingConnection(connection)) return undefined
+  const { accept, recvFrame, stream } = connection
+  const reader = new AckReader()
+  readers.set(connection, reader)
+  // amqplib calls it until it gives no frame, and it calls itself when it has read more of the stream.
+  connection.recvFrame = () => {
+    // While a connection closes, amqplib ignores what comes.
+    while (connection.accept === accept) {
+      if (connection.rest.length === 0) {
+        const incoming = stream.read()
+        if (incoming === null) return false
+        connection.recvSinceLastCheck = true
+        connection.rest = incoming
+      }
+      const { rest } = connection
+      const read = reader.read(rest)
+      if (read < rest.length) {
+        if (read > 0) connection.rest = rest.subarray(read)
+        break
+      }
+      connection.rest = NO_BYTES
+    }
+    return recvFrame.call(connection)
+  }
+  return reader
+}
+
+function isReadingConnection(connection: ReadingConnection): boolean {
+  const { stream, accept, rest, recvSinceLastCheck, recvFrame } = connection
+  return (
+    typeof stream?.read === 'function' &&
+    typeof accept === 'function' &&
+    Buffer.isBuffer(rest) &&
+    typeof recvSinceLastCheck === 'boolean' &&
+    sourceOf(recvFrame).includes('this.rest = frame.rest')
+  )
 }
 
 /** The frame size agreed on, in bytes; nothing when amqplib does not show it. */

@@ -1,5 +1,7 @@
 import type { ConfirmChannel as RawChannel } from 'amqplib'
 import type { PooledProducerError } from '../errors.ts'
+import type { AckListener } from './ack-reader.ts'
+import { readAcks } from './amqplib-internals.ts'
 import { type CloseReason, findCulprit } from './channel-culprit.ts'
 import {
   abandonedChannel,
@@ -91,8 +93,11 @@ export class ConfirmChannel<M extends Outgoing> {
       isExcused: () => this.connection.isBlocked,
       expired: () => void this.destroy(`no confirm in ${confirmTimeoutMs} ms`),
     })
-    raw.on('ack', ({ deliveryTag, multiple }) => this.#settle(deliveryTag, multiple, false))
-    raw.on('nack', ({ deliveryTag, multiple }) => this.#settle(deliveryTag, multiple, true))
+    const answered: AckListener = (tag, multiple, isNack) => this.#settle(tag, multiple, isNack)
+    if (!this.isFast || !readAcks(raw, answered)) {
+      raw.on('ack', ({ deliveryTag, multiple }) => answered(deliveryTag, multiple, false))
+      raw.on('nack', ({ deliveryTag, multiple }) => answered(deliveryTag, multiple, true))
+    }
     raw.on('return', (message) => this.#markReturned(message as unknown as ReturnedMessage))
     raw.on('error', (error) => {
       this.#closeError = error
