@@ -142,6 +142,12 @@ export function frameMaxOf(model: ChannelModel): number | undefined {
   return typeof frameMax === 'number' && frameMax > 0 ? frameMax : undefined
 }
 
+/** The number of channels agreed on; nothing when amqplib does not show it. */
+export function channelMaxOf(model: ChannelModel): number | undefined {
+  const { channelMax } = model.connection as unknown as { channelMax?: unknown }
+  return typeof channelMax === 'number' && channelMax > 0 ? channelMax : undefined
+}
+
 /** Whether the broker closed the connection before anybody could listen for it. */
 export function isClosed(model: ChannelModel): boolean {
   return (model.connection as unknown as Partial<InnerConnection>).expectSocketClose === true

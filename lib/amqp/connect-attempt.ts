@@ -20,6 +20,19 @@ export interface ConnectListener {
   warned(reason: string): void
 }
 
+/**
+ * An attempt without an answer for so long is followed by another while it goes on: packets may be lost without a
+ * trace for as long as the way is broken, and the one sent last finds out first that it is mended.
+ */
+const PACE_MS = 1_500
+/** Attempts that may be under way at once; a longer time limit for each makes them follow more slowly. */
+const MOST_PENDING = 7
+
+/** After how many milliseconds an attempt is followed by another, by the time limit of each. */
+export function paceMs(connectTimeoutMs: number): number {
+  return Math.max(PACE_MS, connectTimeoutMs / MOST_PENDING)
+}
+
 const TRUSTS_ANYBODY =
   'rejectUnauthorized is false: whoever answers in place of the broker is trusted, and is told the password'
 

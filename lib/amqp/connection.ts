@@ -1,9 +1,9 @@
 import type { ChannelModel, Channel as PlainChannel, ConfirmChannel as RawChannel } from 'amqplib'
 import { PooledProducerError } from '../errors.ts'
-import { destroySocket, frameMaxOf, isClosed } from './amqplib-internals.ts'
+import { channelMaxOf, destroySocket, frameMaxOf, isClosed } from './amqplib-internals.ts'
 import { backoffMs } from './backoff.ts'
 import type { BrokerAddress } from './broker-url.ts'
-import { ConnectAttempt, type ConnectSettings } from './connect-attempt.ts'
+import { ConnectAttempt, type ConnectSettings, paceMs } from './connect-attempt.ts'
 import { type ConnectionState, checkMove } from './connection-state.ts'
 import { earlyErrorOf } from './handshake-guard.ts'
 import { NodeList } from './node-list.ts'
@@ -27,15 +27,8 @@ export interface ConnectionOwner {
 const CHANNEL_OPEN_LIMIT_MS = 5_000
 /** A connection lost sooner counts as a failed attempt: a broker that accepts and drops must not be hammered. */
 const STABLE_MS = 1_000
-/**
- * An attempt without an answer for so long is followed by another while it goes on: packets may be lost without a
- * trace for as long as the way is broken, and the one sent last finds out first that it is mended.
- */
-const PACE_MS = 1_500
 /** A broker that refuses what is renewed at each attempt is asked less and less often, but this often at least. */
 const RENEWAL_PAUSE_MS = 5_000
-/** Attempts that may be under way at once; a longer time limit for each makes them follow more slowly. */
-const MOST_PENDING = 7
 
 /**
  * One live connection to a broker: it opens, opens again when it is lost, through the nodes of the list in
@@ -73,7 +66,7 @@ export class Connection {
     this.#nodes = new NodeList(nodes, id - 1)
     this.#settings = settings
     this.#owner = owner
-    this.#paceMs = Math.max(PACE_MS, settings.connectTimeoutMs / MOST_PENDING)
+    this.#paceMs = paceMs(settings.connectTimeoutMs)
   }
 
   get state(): ConnectionState {
@@ -97,6 +90,11 @@ export class Connection {
   /** The largest frame agreed on, in bytes. */
   get frameMax(): number | undefined {
     return this.#model === undefined ? undefined : frameMaxOf(this.#model)
+  }
+
+  /** The most channels agreed on. */
+  get channelMax(): number | undefined {
+    return this.#model === undefined ? undefined : channelMaxOf(this.#model)
   }
 
   /** Milliseconds until the next attempt to connect; 0: it is under way, or there is no need of one. */

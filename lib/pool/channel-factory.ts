@@ -2,12 +2,17 @@ import { backoffMs } from '../amqp/backoff.ts'
 import { type ChannelOwner, type ChannelSettings, ConfirmChannel } from '../amqp/confirm-channel.ts'
 import type { Connection } from '../amqp/connection.ts'
 import type { EventLog } from '../observe/log.ts'
+import { ChannelCapacity } from './channel-capacity.ts'
 import type { Declarations } from './declarations.ts'
 import type { PendingPublish } from './pending-publish.ts'
 import type { Counters } from './stats.ts'
 
 /** A channel of this pool. */
 export type PooledChannel = ConfirmChannel<PendingPublish>
+
+export interface FactorySettings extends ChannelSettings {
+  readonly maxChannels: number
+}
 
 /**
  * Opens channels for generic-pool, on the connection with the fewest. It never fails: generic-pool calls a
@@ -19,7 +24,8 @@ export class ChannelFactory {
   lastError: Error | undefined
   readonly #connections: readonly Connection[]
   readonly #owner: ChannelOwner<PendingPublish>
-  readonly #settings: ChannelSettings
+  readonly #settings: FactorySettings
+  readonly #capacity: ChannelCapacity
   readonly #declarations: Declarations
   readonly #counters: Counters
   readonly #log: EventLog
@@ -34,7 +40,7 @@ export class ChannelFactory {
   constructor(
     connections: readonly Connection[],
     owner: ChannelOwner<PendingPublish>,
-    settings: ChannelSettings,
+    settings: FactorySettings,
     declarations: Declarations,
     counters: Counters,
     log: EventLog,
@@ -47,6 +53,7 @@ export class ChannelFactory {
     this.#counters = counters
     this.#log = log
     this.#opened = opened
+    this.#capacity = new ChannelCapacity(settings.maxChannels, (reason) => log.write('pool.warning', { reason }))
   }
 
   /** The channels that are open. */
@@ -73,9 +80,11 @@ export class ChannelFactory {
     const { id, connection, publishes, leases, openedAt, closeReason: reason } = channel
     const lifetimeMs = performance.now() - openedAt
     this.#log.write('channel.close', { channel: id, connection: connection.id, publishes, leases, lifetimeMs, reason })
+    // Where no more were allowed, there is room for one.
+    this.wake()
   }
 
-  /** A connection was opened: who waited for one tries again. */
+  /** A connection was opened, or a channel was closed: who waited tries again. */
   wake(): void {
     const waiting = this.#waiting
     this.#waiting = []
@@ -93,13 +102,16 @@ export class ChannelFactory {
     for (let attempt = 1; ; attempt++) {
       const connection = await this.#connection()
       if (connection === undefined) return DEAD
+      const openBefore = this.#open.size
       try {
         return await this.#openOn(connection)
       } catch (error) {
         this.lastError = error as Error
+        this.#capacity.refused(connection.lastError, openBefore)
         await delay(backoffMs(attempt))
       } finally {
         this.#count(connection, -1)
+        this.wake()
       }
     }
   }
@@ -136,12 +148,12 @@ export class ChannelFactory {
     this.#log.write('pool.warning', { reason })
   }
 
-  /** The open connection with the fewest channels; nothing once the pool is closed. */
+  /** The open connection with the fewest channels, as soon as one may have another; nothing once the pool is closed. */
   async #connection(): Promise<Connection | undefined> {
     for (;;) {
       if (this.#isClosed) return undefined
       const [best] = this.#connections
-        .filter((connection) => connection.isOpen)
+        .filter((connection) => connection.isOpen && this.#hasRoom(connection))
         .sort((a, b) => this.#channelsOn(a) - this.#channelsOn(b))
       if (best !== undefined) {
         // Before anybody else chooses: channels are often opened several at once.
@@ -150,6 +162,13 @@ export class ChannelFactory {
       }
       await new Promise<void>((resolve) => this.#waiting.push(resolve))
     }
+  }
+
+  #hasRoom(connection: Connection): boolean {
+    const { channelMax = Number.POSITIVE_INFINITY } = connection
+    this.#capacity.agreed(channelMax, this.#connections.length)
+    const all = this.#connections.reduce((sum, each) => sum + this.#channelsOn(each), 0)
+    return all < this.#capacity.most && this.#channelsOn(connection) < channelMax
   }
 
   #count(connection: Connection, opening: number): void {
