@@ -12,6 +12,8 @@ export interface ChannelPoolSettings {
 }
 
 const LONGEST_EVICTION_INTERVAL_MS = 10_000
+/** A channel that nobody has asked for in this time is generic-pool's again, which may close it. */
+const AT_HAND_MS = 50
 
 /**
  * The channels that nobody has leased, over generic-pool, which keeps them, opens them and closes the idle
@@ -24,6 +26,13 @@ export class ChannelPool {
   readonly #leased = new Set<PooledChannel>()
   /** In the order of asking; a set, so that leaving costs the same at any length. */
   readonly #waiters = new Set<Waiter>()
+  /**
+   * The channel that was given back last, out of generic-pool and lent to nobody: it is had at once, where
+   * generic-pool's promises cost as much as a quarter of a message. Never there while somebody waits.
+   */
+  #atHand: PooledChannel | undefined
+  #wasNeeded = false
+  #atHandTimer: NodeJS.Timeout | undefined
   #asked = 0
   #isGrowing = false
   #isClosed = false
@@ -65,6 +74,20 @@ export class ChannelPool {
     return this.#leased.has(channel)
   }
 
+  /** A channel without waiting for it; nothing when none is at hand, though there may be idle ones. */
+  takeNow(): PooledChannel | undefined {
+    const channel = this.#atHand
+    if (channel === undefined) return undefined
+    this.#atHand = undefined
+    if (!channel.isUsable) {
+      settle(this.#pool.destroy(channel))
+      return undefined
+    }
+    this.#wasNeeded = true
+    this.#leased.add(channel)
+    return channel
+  }
+
   /** A channel, as soon as one is free, in the order of asking. Never rejects; waits for ever if need be. */
   take(): Promise<PooledChannel> {
     return new Promise((resolve) => this.wait(resolve))
@@ -72,6 +95,8 @@ export class ChannelPool {
 
   /** Puts a waiter in the line. */
   wait(waiter: Waiter): void {
+    const channel = this.takeNow()
+    if (channel !== undefined) return waiter(channel)
     this.#waiters.add(waiter)
     this.#ask()
   }
@@ -87,7 +112,8 @@ export class ChannelPool {
     const { maxChannelAgeMs } = this.#settings
     if (maxChannelAgeMs > 0 && performance.now() - channel.openedAt > maxChannelAgeMs) channel.retire('maxChannelAgeMs')
     if (this.#isClosed) return
-    settle(channel.isUsable ? this.#pool.release(channel) : this.#pool.destroy(channel))
+    if (channel.isUsable && this.#waiters.size === 0) this.#keepAtHand(channel)
+    else this.#putBack(channel)
   }
 
   /** Opens one more channel in the background. */
@@ -103,13 +129,10 @@ export class ChannelPool {
   /** Takes a channel that has died out of the pool, where generic-pool does not see it die. */
   drop(channel: PooledChannel): void {
     if (this.#leased.delete(channel)) settle(this.#pool.destroy(channel))
+    if (this.#atHand === channel) this.#putAway()
     // The idle ones can only be reached by lending them.
     for (let count = this.#pool.available; count > 0 && !this.#isClosed; count--) {
-      settle(
-        this.#pool.acquire().then((channel) => {
-          settle(channel.isUsable ? this.#pool.release(channel) : this.#pool.destroy(channel))
-        }),
-      )
+      settle(this.#pool.acquire().then((channel) => this.#putBack(channel)))
     }
   }
 
@@ -117,6 +140,7 @@ export class ChannelPool {
   close(): void {
     this.#isClosed = true
     this.#waiters.clear()
+    this.#putAway()
     settle(this.#pool.drain())
     for (const channel of this.#leased) settle(this.#pool.destroy(channel))
     this.#leased.clear()
@@ -135,13 +159,41 @@ export class ChannelPool {
     this.#asked--
     const [waiter] = this.#waiters
     if (waiter === undefined || !channel.isUsable) {
-      settle(channel.isUsable ? this.#pool.release(channel) : this.#pool.destroy(channel))
+      this.#putBack(channel)
     } else {
       this.#waiters.delete(waiter)
       this.#leased.add(channel)
       waiter(channel)
     }
     this.#ask()
+  }
+
+  /** The one before it goes to generic-pool: what was given back last is lent first, and the others become idle. */
+  #keepAtHand(channel: PooledChannel): void {
+    if (this.#atHand !== undefined) this.#putBack(this.#atHand)
+    this.#atHand = channel
+    this.#atHandTimer ??= this.#watchAtHand()
+  }
+
+  #watchAtHand(): NodeJS.Timeout {
+    this.#wasNeeded = false
+    return setTimeout(() => {
+      this.#atHandTimer = undefined
+      if (this.#wasNeeded) this.#atHandTimer = this.#watchAtHand()
+      else this.#putAway()
+    }, AT_HAND_MS).unref()
+  }
+
+  #putAway(): void {
+    clearTimeout(this.#atHandTimer)
+    this.#atHandTimer = undefined
+    if (this.#atHand !== undefined) this.#putBack(this.#atHand)
+    this.#atHand = undefined
+  }
+
+  /** To generic-pool, which keeps it if it is of use. */
+  #putBack(channel: PooledChannel): void {
+    settle(channel.isUsable ? this.#pool.release(channel) : this.#pool.destroy(channel))
   }
 }
 

@@ -225,7 +225,7 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
       // To wait with a channel in hand would keep others from it.
       if (held.length > 0 && channels.idle === 0) break
       const askedAt = performance.now()
-      const channel = await channels.take()
+      const channel = channels.takeNow() ?? (await channels.take())
       held.push(channel)
       const lease = this.#leased(channel, performance.now() - askedAt)
       const before = channel.publishes

@@ -133,6 +133,48 @@ test('channels that died while idle are never leased, and leave no place taken',
   expect(pool.stats()).toMatchObject({ channels: 3, idle: 3 })
 })
 
+test('a channel that was just given back is idle, and lent to whoever asks next', async () => {
+  const pool = await readyPool({ broker: broker.url, maxChannels: 1 })
+  const first = await pool.acquire()
+  first.release()
+  expect(pool.stats()).toMatchObject({ leased: 0, idle: 1 })
+
+  const next = await pool.acquire({ block: false })
+  expect(next.channelId).toBe(first.channelId)
+  expect(pool.stats()).toMatchObject({ leased: 1, idle: 0, leases: 2 })
+  await expect(pool.acquire({ block: false })).rejects.toMatchObject({ code: 'ERR_POOL_EXHAUSTED' })
+})
+
+test('a channel that died just after it was given back is not lent again', async () => {
+  const proxy = await makeProxy(broker.url)
+  const pool = await readyPool({ broker: proxy.url, maxChannels: 1 })
+  const first = await pool.acquire()
+  first.release()
+  proxy.reset()
+  await until(() => pool.stats().channelsClosed === 1)
+
+  const next = await pool.acquire()
+  expect(next.channelId).not.toBe(first.channelId)
+  await next.publish({ exchange: 'amq.fanout', routingKey: '', body: 'x' })
+  next.release()
+  expect(pool.stats()).toMatchObject({ channels: 1, idle: 1, leased: 0 })
+})
+
+test('whoever waited longest gets the channel that is given back', async () => {
+  const pool = await readyPool({ broker: broker.url, maxChannels: 1 })
+  const order: number[] = []
+  const holder = await pool.acquire()
+  const waiting = [1, 2, 3].map(async (number) => {
+    const producer = await pool.acquire()
+    order.push(number)
+    producer.release()
+  })
+  holder.release()
+  await Promise.all(waiting)
+
+  expect(order).toEqual([1, 2, 3])
+})
+
 test('waiters of a broker that is away hold no turn of the event loop', async () => {
   const pool = makePool({ broker: NOWHERE, maxChannels: 8, acquireTimeoutMs: 300 })
   const waiters = Array.from({ length: 50 }, () => pool.acquire().catch(({ code }) => code))
