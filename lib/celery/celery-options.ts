@@ -1,6 +1,22 @@
-import { PooledProducerError } from '../errors.ts'
 import { describe, type PoolOptions } from '../options.ts'
 import { ProducerPool } from '../pool/producer-pool.ts'
+import type { Compressor } from './message/compressors.ts'
+import { MessageFormats } from './message/message-format.ts'
+import type { SerializerDefinition } from './message/value-serializer.ts'
+import {
+  type AppRule,
+  asOption,
+  invalidOption,
+  ofTasks,
+  oneOf,
+  ownCompressors,
+  serializerDefinitions,
+} from './options/app-rules.ts'
+import { deliveryMode, duration, flag, integerFrom, nonEmptyText } from './options/option-rules.ts'
+import { type RetryPolicy, retryPolicy } from './options/retry-policy.ts'
+import type { CheckedTaskOptions } from './options/task-option-values.ts'
+import { taskOptions } from './options/task-options.ts'
+
 import {
   ROUTING_OPTIONS,
   type RoutingOptions,
@@ -10,8 +26,32 @@ import {
 
 /** What an app decides for all its tasks. Names and meanings are Celery's settings, in camelCase. */
 export interface AppOptions extends RoutingOptions {
+  /** The message protocol: 2, or 1 for workers before Celery 4. Default: 2. */
+  taskProtocol?: 1 | 2
   /** What bodies are written in, unless a task says otherwise. Default: `json`. */
   taskSerializer?: string
+  /** How bodies are made smaller, unless a task says otherwise. Default: not at all. */
+  taskCompression?: string
+  /** The priority of tasks that name none, 0 to 255. Default: 0. */
+  taskDefaultPriority?: number
+  /** The delivery mode of tasks that name none. Default: 2, persistent. */
+  taskDefaultDeliveryMode?: 'transient' | 'persistent' | 1 | 2
+  /** Whether workers store no result of tasks that do not say. Default: false. */
+  taskIgnoreResult?: boolean
+  /** Seconds after which workers kill a task that does not say. Default: the worker's own. */
+  taskTimeLimit?: number
+  /** Seconds after which a task that does not say sees SoftTimeLimitExceeded. Default: the worker's own. */
+  taskSoftTimeLimit?: number
+  /** False: no message is written twice, see the option `retry` of a task. Default: true. */
+  taskPublishRetry?: boolean
+  /** How messages are sent again after a fault, see the option `retryPolicy` of a task. */
+  taskPublishRetryPolicy?: RetryPolicy
+  /** True: json carries Dates and binary data in kombu's typed envelopes, for workers with kombu 5.3 or later. Default: false. */
+  jsonTypes?: boolean
+  /** Serializers of the app's own, by the names that tasks call them. */
+  serializers?: Readonly<Record<string, SerializerDefinition>>
+  /** Compressions of the app's own, by the names that tasks call them. */
+  compressors?: Readonly<Record<string, Compressor>>
 }
 
 /** What `createCelery` takes: a pool that exists, or the options of one of its own. */
@@ -20,23 +60,41 @@ export interface CeleryOptions extends AppOptions, PoolOptions {
   pool?: ProducerPool
 }
 
-/** {@link AppOptions} with every default filled in. */
-export type EffectiveAppOptions = Readonly<Required<Omit<AppOptions, keyof RoutingOptions>>> & {
-  readonly routing: RoutingSettings
-}
+/** An app's own options but for those of its routing. */
+type OtherOptions = Omit<AppOptions, keyof RoutingOptions>
+/** The options that every app has, by default if need be. */
+type Settled = 'taskProtocol' | 'taskSerializer' | 'jsonTypes' | 'serializers' | 'compressors'
 
-/** An app's pool, whether it made it itself, and its own options. */
+/** {@link AppOptions} checked, with defaults where there are any. */
+export type EffectiveAppOptions = Readonly<Required<Pick<OtherOptions, Settled>>> & {
+  readonly [Name in Exclude<keyof OtherOptions, Settled>]: OtherOptions[Name] | undefined
+} & { readonly routing: RoutingSettings }
+
+/** What an app is made of. */
 export interface CeleryParts {
   readonly pool: ProducerPool
   readonly ownsPool: boolean
   readonly options: EffectiveAppOptions
+  /** How its messages are written. */
+  readonly formats: MessageFormats
+  /** What its tasks have that say nothing else. */
+  readonly defaults: CheckedTaskOptions
 }
 
-/** The check of one option: gives the value as it is kept; `undefined` is what nobody gave. */
-type AppRule<T> = (name: string, value: unknown) => T
-
-const RULES: { readonly [Name in keyof Omit<EffectiveAppOptions, 'routing'>]: AppRule<EffectiveAppOptions[Name]> } = {
-  taskSerializer: (name, value = 'json') => word(name, value),
+const RULES: { readonly [Name in keyof Required<OtherOptions>]: AppRule<EffectiveAppOptions[Name]> } = {
+  taskProtocol: oneOf(2, 1),
+  taskSerializer: (name, value = 'json') => asOption(() => nonEmptyText(name, value)),
+  taskCompression: ofTasks(nonEmptyText),
+  taskDefaultPriority: ofTasks(integerFrom(0, 255)),
+  taskDefaultDeliveryMode: ofTasks(deliveryMode),
+  taskIgnoreResult: ofTasks(flag),
+  taskTimeLimit: ofTasks(duration),
+  taskSoftTimeLimit: ofTasks(duration),
+  taskPublishRetry: ofTasks(flag),
+  taskPublishRetryPolicy: ofTasks(retryPolicy),
+  jsonTypes: oneOf(false, true),
+  serializers: serializerDefinitions,
+  compressors: ownCompressors,
 }
 
 /**
@@ -45,22 +103,25 @@ const RULES: { readonly [Name in keyof Omit<EffectiveAppOptions, 'routing'>]: Ap
  * @throws {PooledProducerError} ERR_INVALID_OPTION names the option, the value and what was expected.
  */
 export function celeryParts(given: CeleryOptions = {}): CeleryParts {
-  if (typeof given !== 'object' || given === null) throw invalid(`options must be an object, got ${describe(given)}`)
+  if (typeof given !== 'object' || given === null) {
+    throw invalidOption(`options must be an object, got ${describe(given)}`)
+  }
   const { pool, ...others } = given
   const poolOptions = others as Record<string, unknown>
-  const options: Record<string, unknown> = {}
+  const checked: Record<string, unknown> = {}
   for (const [name, rule] of Object.entries(RULES)) {
-    options[name] = rule(name, poolOptions[name])
+    checked[name] = rule(name, poolOptions[name])
     delete poolOptions[name]
   }
-  options.routing = routingSettings(taken(poolOptions, ROUTING_OPTIONS))
-  const effective = Object.freeze(options) as unknown as EffectiveAppOptions
-  if (pool === undefined) return { pool: new ProducerPool(poolOptions), ownsPool: true, options: effective }
+  checked.routing = routingSettings(taken(poolOptions, ROUTING_OPTIONS))
+  const options = Object.freeze(checked) as unknown as EffectiveAppOptions
+  const parts = { options, formats: asOption(() => new MessageFormats(options)), defaults: defaultsOf(options) }
+  if (pool === undefined) return { pool: new ProducerPool(poolOptions), ownsPool: true, ...parts }
 
-  if (typeof pool.send !== 'function') throw invalid(`pool must be a ProducerPool, got ${describe(pool)}`)
+  if (typeof pool.send !== 'function') throw invalidOption(`pool must be a ProducerPool, got ${describe(pool)}`)
   const [extra] = Object.keys(poolOptions)
-  if (extra !== undefined) throw invalid(`${extra} is an option of a pool, and a pool is given already`)
-  return { pool, ownsPool: false, options: effective }
+  if (extra !== undefined) throw invalidOption(`${extra} is an option of a pool, and a pool is given already`)
+  return { pool, ownsPool: false, ...parts }
 }
 
 /** The options of these names, taken out of the others. */
@@ -73,11 +134,19 @@ function taken(options: Record<string, unknown>, names: readonly string[]): Reco
   return own
 }
 
-function word(name: string, value: unknown): string {
-  if (typeof value !== 'string' || value === '') throw invalid(`${name} must be a name, got ${describe(value)}`)
-  return value
-}
-
-function invalid(message: string): PooledProducerError {
-  return new PooledProducerError('ERR_INVALID_OPTION', message)
+/** What the app says for tasks that do not. */
+function defaultsOf(options: EffectiveAppOptions): CheckedTaskOptions {
+  const { taskTimeLimit: hard, taskSoftTimeLimit: soft } = options
+  if (hard !== undefined && soft !== undefined && soft > hard) {
+    throw invalidOption(`taskSoftTimeLimit (${soft}) must not be above taskTimeLimit (${hard})`)
+  }
+  return taskOptions({
+    priority: options.taskDefaultPriority,
+    deliveryMode: options.taskDefaultDeliveryMode,
+    ignoreResult: options.taskIgnoreResult,
+    timeLimit: hard,
+    softTimeLimit: soft,
+    retry: options.taskPublishRetry,
+    retryPolicy: options.taskPublishRetryPolicy,
+  })
 }

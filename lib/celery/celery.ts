@@ -36,7 +36,7 @@ export class Celery implements AsyncDisposable {
     const parts = celeryParts(options)
     this.pool = parts.pool
     this.#ownsPool = parts.ownsPool
-    this.#maker = new MessageMaker(parts.options)
+    this.#maker = new MessageMaker(parts)
   }
 
   /**
@@ -50,7 +50,7 @@ export class Celery implements AsyncDisposable {
     options: TaskOptions = {},
   ): Task<Args, Result> {
     const checked = taskName(name)
-    return new Task(this.#maker.of(checked, taskOptions(options)), this.#senderOf(checked))
+    return new Task(this.#maker.of(checked, taskOptions(options, this.#maker.defaults)), this.#senderOf(checked))
   }
 
   /**

@@ -1,6 +1,6 @@
-import type { EffectiveAppOptions } from './celery-options.ts'
-import { Serializers } from './message/serializers.ts'
-import { type CheckedTaskOptions, DEFAULT_TASK_OPTIONS, type TaskOptions } from './options/task-option-values.ts'
+import type { CeleryParts } from './celery-options.ts'
+import type { MessageFormats } from './message/message-format.ts'
+import type { CheckedTaskOptions, TaskOptions } from './options/task-option-values.ts'
 import { taskName, taskOptions } from './options/task-options.ts'
 import type { CheckedRoute } from './routing/route.ts'
 import { Routing } from './routing/routing.ts'
@@ -11,18 +11,20 @@ import { PER_CALL, TaskMessages } from './task-messages.ts'
 /** Names, and routes that functions give, whose messages are kept encoded. */
 const MOST_KEPT = 10_000
 
-/** Makes the messages of an app's tasks: options, route and serializer come together here. */
+/** Makes the messages of an app's tasks: options, route and format come together here. */
 export class MessageMaker {
-  readonly #options: EffectiveAppOptions
+  /** What the app says for tasks that do not. */
+  readonly defaults: CheckedTaskOptions
   readonly #routing: Routing
-  readonly #serializers = new Serializers()
+  readonly #formats: MessageFormats
   /** For `sendTask`: the messages of each name without options. */
   readonly #plain = new Map<string, TaskMessages>()
   /** By where a function has sent them. */
   readonly #asked = new WeakMap<TaskMessages, Map<string, TaskMessages>>()
 
-  constructor(options: EffectiveAppOptions) {
-    this.#options = options
+  constructor({ options, formats, defaults }: Pick<CeleryParts, 'options' | 'formats' | 'defaults'>) {
+    this.defaults = defaults
+    this.#formats = formats
     this.#routing = new Routing(options.routing)
   }
 
@@ -44,7 +46,7 @@ export class MessageMaker {
   named(name: string): TaskMessages {
     let messages = this.#plain.get(name)
     if (messages === undefined) {
-      messages = this.of(taskName(name), DEFAULT_TASK_OPTIONS)
+      messages = this.of(taskName(name), this.defaults)
       // Names come from code, but nothing says so: a bound keeps made-up ones from piling up.
       if (this.#plain.size >= MOST_KEPT) this.#plain.clear()
       this.#plain.set(name, messages)
@@ -90,7 +92,6 @@ export class MessageMaker {
 
   #routed(name: string, own: CheckedTaskOptions, route: CheckedRoute | undefined): TaskMessages {
     const place = this.#routing.place(own, route)
-    const serializer = this.#serializers.get(place.options.serializer ?? this.#options.taskSerializer)
-    return new TaskMessages(name, place, serializer)
+    return new TaskMessages(name, place, this.#formats.of(place.options))
   }
 }

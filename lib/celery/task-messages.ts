@@ -1,11 +1,15 @@
 import { PublishTemplate } from '../amqp/publish-template.ts'
 import { ID_SLOT, type Slot, textSlot } from '../amqp/template-fields.ts'
-import type { Prepared, PublishOptions } from '../pool/publish-request.ts'
+import type { Prepared, PublishLimits } from '../pool/publish-request.ts'
 import type { Embed } from './message/arguments.ts'
+import { compressed } from './message/compressors.ts'
+import { DEFAULT_FORMAT, type MessageFormat } from './message/message-format.ts'
+import { checkV1, taskPropertiesV1, taskTableV1 } from './message/message-v1.ts'
 import { ORIGIN, type TaskTimes, taskPropertiesV2, taskTimes } from './message/message-v2.ts'
 import { argsRepr, kwargsRepr } from './message/repr.ts'
-import { type EncodedEmbed, JSON_SERIALIZER, type Serializer } from './message/serializers.ts'
+import type { EncodedEmbed } from './message/serializer.ts'
 import { newTaskId } from './message/task-id.ts'
+import { resendingOf } from './options/retry-policy.ts'
 import type { CheckedTaskOptions } from './options/task-option-values.ts'
 import { DELAY_EXCHANGE, delayKey } from './routing/delayed-delivery.ts'
 import type { Place } from './routing/destination.ts'
@@ -17,7 +21,15 @@ const UUID = /^[\x20-\x7e]{36}$/
 /** Options that go into a body's embed, and nowhere else. */
 const EMBEDDED = ['link', 'linkError', 'chain', 'chord'] as const
 /** Options of a call that leave what is encoded ahead as it is. */
-export const PER_CALL: ReadonlySet<string> = new Set(['taskId', 'timeoutMs', 'signal', 'producer', ...EMBEDDED])
+export const PER_CALL: ReadonlySet<string> = new Set([
+  'taskId',
+  'timeoutMs',
+  'signal',
+  'producer',
+  'retry',
+  'retryPolicy',
+  ...EMBEDDED,
+])
 
 /** Makes the messages of one task with one set of options: what never changes is encoded once. */
 export class TaskMessages {
@@ -26,24 +38,25 @@ export class TaskMessages {
   readonly options: CheckedTaskOptions
   readonly place: Place
   /** What bounds each publish; undefined: the pool's own limits. */
-  readonly publishOptions: PublishOptions | undefined
-  readonly #serializer: Serializer
+  readonly publishOptions: PublishLimits | undefined
+  readonly #format: MessageFormat
   /** What the worker starts afterwards, encoded once; undefined: nothing. */
   readonly #embed: EncodedEmbed | undefined
   readonly #hasTimes: boolean
   readonly #template: PublishTemplate | undefined
 
-  constructor(name: string, place: Place, serializer: Serializer = JSON_SERIALIZER, template?: PublishTemplate) {
+  constructor(name: string, place: Place, format: MessageFormat = DEFAULT_FORMAT, template?: PublishTemplate) {
     const { options } = place
     this.options = options
     this.place = place
     this.name = name
-    this.#serializer = serializer
+    this.#format = format
+    if (format.protocol === 1) checkV1(options)
     const embed = embedOf(options)
-    if (embed !== undefined) this.#embed = serializer.prepare(embed)
-    const { countdown, eta, expires, taskId, timeoutMs, signal } = options
+    if (embed !== undefined) this.#embed = format.serializer.prepare(embed)
+    const { countdown, eta, expires, taskId } = options
     this.#hasTimes = countdown !== undefined || typeof expires === 'number'
-    this.publishOptions = limits(timeoutMs, signal)
+    this.publishOptions = limits(options)
     // A lifetime or a delay that ends at a fixed time is another number with every message.
     const isAtFixedTime = typeof expires === 'string' || (eta !== undefined && place.delayedKey !== undefined)
     const isFixed = !isAtFixedTime && (taskId === undefined || UUID.test(taskId))
@@ -52,7 +65,7 @@ export class TaskMessages {
 
   /** The same messages for one call whose options differ only in {@link PER_CALL}: nothing is encoded anew. */
   for(place: Place): TaskMessages {
-    return new TaskMessages(this.name, place, this.#serializer, this.#template)
+    return new TaskMessages(this.name, place, this.#format, this.#template)
   }
 
   /** The id that the next message gets. */
@@ -66,7 +79,9 @@ export class TaskMessages {
    * @throws {PooledProducerError} ERR_INVALID_TASK for arguments that the serializer cannot carry.
    */
   prepare(id: string, args: readonly unknown[], kwargs: Readonly<Record<string, unknown>>): Prepared {
-    const body = this.#serializer.encode(args, kwargs, this.#embed)
+    const { protocol, serializer } = this.#format
+    if (protocol === 1) return this.#prepareV1(id, args, kwargs)
+    const body = this.#compressed(serializer.encode(args, kwargs, this.#embed))
     const { argsrepr, kwargsrepr } = this.options
     const values = [id, argsrepr ?? argsRepr(args), kwargsrepr ?? kwargsRepr(kwargs)]
     const template = this.#template
@@ -76,6 +91,18 @@ export class TaskMessages {
       values.push(eta ?? '', expires ?? '')
     }
     return { template, values, body }
+  }
+
+  #prepareV1(id: string, args: readonly unknown[], kwargs: Readonly<Record<string, unknown>>): Prepared {
+    const times = taskTimes(this.options, Date.now())
+    const table = taskTableV1(this.name, id, args, kwargs, this.options, times, embedOf(this.options))
+    const body = this.#compressed(this.#format.serializer.encodeTable(table))
+    return { template: this.#template ?? this.#encode(id, times), values: [id], body }
+  }
+
+  #compressed(body: string | Buffer): string | Buffer {
+    const { compressor } = this.#format
+    return compressor === undefined ? body : compressed(compressor, body)
   }
 
   #slottedTimes(): TaskTimes<Slot> {
@@ -92,14 +119,11 @@ export class TaskMessages {
     const { argsrepr, kwargsrepr } = SLOTS
     const { exchange, routingKey } = exchangeAndKey(this.place, Date.now())
     const { mandatory } = this.options
-    const properties = taskPropertiesV2<string | Slot>(
-      this.name,
-      { id, argsrepr, kwargsrepr },
-      this.options,
-      ORIGIN,
-      times,
-      this.#serializer,
-    )
+    const varying = { id, argsrepr, kwargsrepr }
+    const properties =
+      this.#format.protocol === 1
+        ? taskPropertiesV1<string | Slot>(id, this.options, times.expiration, this.#format)
+        : taskPropertiesV2<string | Slot>(this.name, varying, this.options, ORIGIN, times, this.#format)
     return new PublishTemplate({ exchange, routingKey, mandatory, properties })
   }
 }
@@ -122,7 +146,12 @@ function embedOf(options: CheckedTaskOptions): Embed | undefined {
   return { callbacks: link ?? null, errbacks: linkError ?? null, chain: chain ?? null, chord: chord ?? null }
 }
 
-function limits(timeoutMs: number | undefined, signal: AbortSignal | undefined): PublishOptions | undefined {
-  if (timeoutMs === undefined && signal === undefined) return undefined
-  return { ...(timeoutMs !== undefined && { timeoutMs }), ...(signal !== undefined && { signal }) }
+function limits({ timeoutMs, signal, retry, retryPolicy }: CheckedTaskOptions): PublishLimits | undefined {
+  const resending = resendingOf(retry, retryPolicy)
+  if (timeoutMs === undefined && signal === undefined && resending === undefined) return undefined
+  return {
+    ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(signal !== undefined && { signal }),
+    ...(resending !== undefined && { resending }),
+  }
 }

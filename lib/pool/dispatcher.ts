@@ -11,7 +11,8 @@ import { Parking } from './parking.ts'
 import { PendingPublish } from './pending-publish.ts'
 import type { PublishLog } from './publish-log.ts'
 import { PublishQueue } from './publish-queue.ts'
-import type { Prepared, PublishOptions } from './publish-request.ts'
+import type { Prepared, PublishLimits } from './publish-request.ts'
+import { mayResend, pauseMsOf, resendable } from './resending.ts'
 import type { Settlement } from './settlement.ts'
 import type { Counters } from './stats.ts'
 import { Suspects } from './suspects.ts'
@@ -100,7 +101,7 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
   submit(
     prepared: Prepared,
     result: unknown,
-    options: PublishOptions | undefined,
+    options: PublishLimits | undefined,
     declaration: Declaration | undefined,
     enqueue?: (publish: PendingPublish) => void,
   ): Promise<unknown> {
@@ -110,6 +111,7 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
     // The clock is read once a turn, unless a limit of the caller's own may be short.
     const now = options?.timeoutMs === undefined ? turn : performance.now()
     this.#settlement.accept(publish, timeoutMs, signal, now)
+    if (options?.resending !== undefined) publish.resending = options.resending
     if (this.keepsContext) publish.context = new AsyncResource('PooledProducerPublish')
     const refusal = this.#host.refusal() ?? admission(publish, this.#counters, this.#settings, signal)
     if (refusal !== undefined) {
@@ -167,20 +169,30 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
     if (publish.isSettled) return
     if (error.code === 'ERR_UNROUTABLE') this.#countReturn(publish, error)
     else if (isMissingExchange(error)) this.#declareAgain(publish, error)
-    const pauseMs = error.code === 'ERR_NACKED' ? this.#nacks.judge(publish, channel) : undefined
+    const isNack = error.code === 'ERR_NACKED' && mayResend(publish)
+    const pauseMs = isNack ? this.#nacks.judge(publish, channel) : undefined
     if (pauseMs === undefined) return this.#settlement.fail(publish, error)
     this.#counters.retries++
     this.#log.retried([publish], error)
-    if (pauseMs === 0) this.adopt([publish])
-    else setTimeout(() => this.adopt([publish]), pauseMs).unref()
+    this.#adoptLater([publish], Math.max(pauseMs, pauseMsOf(publish)))
   }
 
   orphaned(publishes: PendingPublish[], error: PooledProducerError): void {
-    const open = publishes.filter((publish) => !publish.isSettled)
+    const unsettled = publishes.filter((publish) => !publish.isSettled)
+    const open = resendable(unsettled, error, this.#settlement)
     this.#counters.retries += open.length
     this.#log.retried(open, error)
-    if (isSuspicion(error)) this.#suspects.add(open, this.#channels())
-    else this.adopt(open)
+    if (isSuspicion(error)) return this.#suspects.add(open, this.#channels())
+    this.adopt(open.filter((publish) => pauseMsOf(publish) === 0))
+    for (const publish of open) {
+      const pauseMs = pauseMsOf(publish)
+      if (pauseMs > 0) this.#adoptLater([publish], pauseMs)
+    }
+  }
+
+  #adoptLater(publishes: readonly PendingPublish[], pauseMs: number): void {
+    if (pauseMs === 0) this.adopt(publishes)
+    else setTimeout(() => this.adopt(publishes), pauseMs).unref()
   }
 
   relieved(channel: PooledChannel): void {
@@ -266,7 +278,7 @@ function isMissingExchange({ code, cause }: PooledProducerError): boolean {
   return code === 'ERR_CHANNEL_CLOSED' && (cause as { code?: unknown } | undefined)?.code === NOT_FOUND
 }
 
-const NO_OPTIONS: PublishOptions = Object.freeze({})
+const NO_OPTIONS: PublishLimits = Object.freeze({})
 
 /** What amqplib's encoder, or ours, has against a message: it stays unwritten. */
 function unwritten(error: unknown): PooledProducerError {

@@ -2,6 +2,7 @@ import type { AsyncResource } from 'node:async_hooks'
 import type { ReturnedReply } from '../amqp/channel-errors.ts'
 import type { Outgoing } from '../amqp/confirm-channel.ts'
 import type { PublishTemplate } from '../amqp/publish-template.ts'
+import type { Resending } from './publish-request.ts'
 
 /** What a confirmed publish resolves with. */
 export interface Receipt {
@@ -59,6 +60,8 @@ export class PendingPublish implements Outgoing {
   returned: ReturnedReply | undefined = undefined
   /** How many times it was written. */
   attempts = 0
+  /** How it may be written again; undefined: as often as its time allows. */
+  resending: Resending | undefined = undefined
   /** The nacks that it got; undefined: none. */
   nacked: NackRecord | undefined = undefined
   isSettled = false
@@ -92,7 +95,10 @@ export class PendingPublish implements Outgoing {
   get taskId(): string | undefined {
     const { correlationId, headers } = this.template.fields.properties
     if (typeof correlationId === 'object') return this.values[0]
-    return typeof headers?.id === 'string' ? headers.id : undefined
+    if (typeof headers?.id === 'string') return headers.id
+    // Protocol v1 has the id in its body only.
+    const taskId = (this.result as { taskId?: unknown } | undefined)?.taskId
+    return typeof taskId === 'string' ? taskId : undefined
   }
 
   /** The name of the task that the message carries. */

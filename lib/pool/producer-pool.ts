@@ -12,7 +12,7 @@ import { type AcquireOptions, Leases } from './leases.ts'
 import type { Receipt } from './pending-publish.ts'
 import { type Producer, prepare, rejecting } from './producer.ts'
 import { PublishLog } from './publish-log.ts'
-import type { Prepared, PublishOptions } from './publish-request.ts'
+import type { Prepared, PublishLimits, PublishOptions } from './publish-request.ts'
 import { outcomeOf, Settlement } from './settlement.ts'
 import { type CloseReport, closedPool, shutDown } from './shutdown.ts'
 import { Counters, figuresOf, type PoolState, type PoolStats } from './stats.ts'
@@ -162,7 +162,7 @@ export class ProducerPool implements AsyncDisposable {
   }
 
   /** @internal Publishes what was checked already; resolves with `result`, or with a receipt. */
-  send(prepared: Prepared, result: unknown, options?: PublishOptions, declaration?: Declaration): Promise<unknown> {
+  send(prepared: Prepared, result: unknown, options?: PublishLimits, declaration?: Declaration): Promise<unknown> {
     return this.#dispatcher.submit(prepared, result, options, declaration)
   }
 

@@ -8,7 +8,7 @@ import type { Dispatcher } from './dispatcher.ts'
 import { Parking } from './parking.ts'
 import type { PendingPublish, Receipt } from './pending-publish.ts'
 import type { PublishQueue } from './publish-queue.ts'
-import type { Prepared, PublishOptions } from './publish-request.ts'
+import type { Prepared, PublishLimits, PublishOptions } from './publish-request.ts'
 
 /**
  * A lease of one channel. Messages go out in the order of publishing; the channel is nobody else's until
@@ -75,7 +75,7 @@ export class Producer implements AsyncDisposable {
   }
 
   /** @internal Publishes what was checked already; resolves with `result`, or with a receipt. */
-  send(prepared: Prepared, result: unknown, options?: PublishOptions, declaration?: Declaration): Promise<unknown> {
+  send(prepared: Prepared, result: unknown, options?: PublishLimits, declaration?: Declaration): Promise<unknown> {
     if (this.#isReleased) {
       throw new PooledProducerError(
         'ERR_PRODUCER_RELEASED',

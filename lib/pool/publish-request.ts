@@ -7,6 +7,23 @@ export interface Prepared {
   readonly body: string | Buffer
 }
 
+/** How often, and after which pauses, a message is written again when a fault has left open what became of it. */
+export interface Resending {
+  /** Times that it may be written again; 0: never, `Infinity`: until its time is up. */
+  readonly maxRetries: number
+  /** Milliseconds before the first time. */
+  readonly firstPauseMs: number
+  /** Milliseconds by which each pause is longer than the last. */
+  readonly stepMs: number
+  /** No pause is longer. */
+  readonly maxPauseMs: number
+}
+
+/** {@link PublishOptions}, and what a task's retry policy makes of sending again. */
+export interface PublishLimits extends PublishOptions {
+  resending?: Resending
+}
+
 /** What bounds one publish. */
 export interface PublishOptions {
   /** Milliseconds for the whole of it: waiting, writing, confirm, sending again. Default: the pool's `publishTimeoutMs`. */

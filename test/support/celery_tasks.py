@@ -5,6 +5,7 @@ import time
 from celery import Celery
 
 app = Celery('tasks')
+app.conf.accept_content = ['json', 'yaml', 'msgpack']
 
 REQUEST_FIELDS = (
     'id', 'task', 'args', 'kwargs', 'eta', 'expires', 'headers', 'delivery_info', 'argsrepr', 'kwargsrepr', 'origin',
@@ -31,6 +32,12 @@ def xsum(numbers):
 @app.task(name='tasks.echo')
 def echo(*args, **kwargs):
     return {'args': args, 'kwargs': kwargs}
+
+
+@app.task(name='tasks.spell')
+def spell(*args, **kwargs):
+    """How Python writes what it was given, whatever JSON has no word for."""
+    return repr((args, kwargs))
 
 
 @app.task(name='tasks.request_info', bind=True)

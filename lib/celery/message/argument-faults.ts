@@ -7,10 +7,11 @@ import { isPlainObject, isRounded, MAX_DEPTH } from './json-value.ts'
  * Looks through a value for the first thing that JSON would change or drop without a word; comes back when
  * there is none.
  *
+ * @param carries what is taken all the same.
  * @throws {PooledProducerError} ERR_INVALID_TASK says what stands where, as a path that begins with `name`.
  */
-export function findFault(value: unknown, name: string): void {
-  new FaultSearch(name).visit(value)
+export function findFault(value: unknown, name: string, carries?: (value: unknown) => boolean): void {
+  new FaultSearch(name, carries).visit(value)
 }
 
 /** An error that names a fault of a task's arguments. */
@@ -24,12 +25,15 @@ class FaultSearch {
   readonly #path: (string | number)[]
   /** The containers from the root to the present one. */
   readonly #holders: object[] = []
+  readonly #carries: ((value: unknown) => boolean) | undefined
 
-  constructor(root: string) {
+  constructor(root: string, carries: ((value: unknown) => boolean) | undefined) {
     this.#path = [root]
+    this.#carries = carries
   }
 
   visit(value: unknown): void {
+    if (this.#carries?.(value)) return
     const fault = this.#look(() => faultOf(value))
     if (fault !== undefined) throw invalidArguments(`${pathText(this.#path)} is ${fault}`)
     if (typeof value !== 'object' || value === null) return

@@ -1,6 +1,6 @@
 import { PooledProducerError } from '../../errors.ts'
-import { findFault, invalidArguments, kindOf } from './argument-faults.ts'
-import { isJsonValue, isPlainObject } from './json-value.ts'
+import { invalidArguments } from './argument-faults.ts'
+import { type Carries, checkArguments, checkValue } from './body-parts.ts'
 
 /** The third element of a message's body: what the worker starts when the task has ended. */
 export interface Embed {
@@ -31,10 +31,7 @@ export function encodeArguments(
   embed?: Embed | string,
 ): string {
   try {
-    if (!Array.isArray(args)) throw invalidArguments(`args must be an array, got ${kindOf(args)}`)
-    if (!isPlainObject(kwargs)) throw invalidArguments(`kwargs must be a plain object, got ${kindOf(kwargs)}`)
-    check(args, 'args')
-    check(kwargs, 'kwargs')
+    checkArguments(args, kwargs)
     // Few pieces: a string stays in the pieces that it was put together from as long as the message waits.
     if (embed === undefined && isEmpty(kwargs)) return `[${JSON.stringify(args)}${NO_KWARGS_NO_EMBED}`
     return `[${JSON.stringify(args)},${JSON.stringify(kwargs)},${embed === undefined ? NO_EMBED : textOf(embed)}]`
@@ -44,21 +41,31 @@ export function encodeArguments(
 }
 
 /**
- * The third element of the body on its own. A worker takes any three elements, but Celery always sends these
- * four names.
+ * The third element of the body on its own.
  *
  * @throws {PooledProducerError} ERR_INVALID_TASK names the path, as in `callbacks[0].args[1]`.
  */
-export function encodeEmbed({ callbacks = null, errbacks = null, chain = null, chord = null }: Embed): string {
-  check(callbacks, 'callbacks')
-  check(errbacks, 'errbacks')
-  check(chain, 'chain')
-  check(chord, 'chord')
+export function encodeEmbed(embed: Embed): string {
+  const whole = wholeEmbed(embed)
   try {
-    return JSON.stringify({ callbacks, errbacks, chain, chord })
+    return JSON.stringify(whole)
   } catch (cause) {
     throw unwritable(cause)
   }
+}
+
+/**
+ * A worker takes any three elements, but Celery always sends these four names.
+ *
+ * @throws {PooledProducerError} ERR_INVALID_TASK names the path of what cannot be carried.
+ */
+export function wholeEmbed(
+  { callbacks = null, errbacks = null, chain = null, chord = null }: Embed = {},
+  carries?: Carries,
+): Embed {
+  const embed = { callbacks, errbacks, chain, chord }
+  for (const [name, value] of Object.entries(embed)) checkValue(value, name, carries)
+  return embed
 }
 
 function textOf(embed: Embed | string): string {
@@ -74,15 +81,4 @@ function unwritable(cause: unknown): PooledProducerError {
 function isEmpty(dict: object): boolean {
   for (const _ in dict) return false
   return true
-}
-
-/** The quick look finds whether anything may be wrong; only then the thorough one finds what and where. */
-function check(value: unknown, name: string): void {
-  let isFine = false
-  try {
-    isFine = isJsonValue(value, 0)
-  } catch {
-    // A getter or a proxy threw; the search says at which path.
-  }
-  if (!isFine) findFault(value, name)
 }

@@ -16,6 +16,8 @@ const MAX_EXPIRATION_MS = 315_360_000_000
 export interface BodyFormat {
   readonly contentType: string
   readonly contentEncoding: string
+  /** What undoes its compression; undefined: it is not compressed. */
+  readonly compression?: string | undefined
 }
 
 /** What differs between two messages of one task: strings, or the slots of a template. */
@@ -34,7 +36,7 @@ export interface TaskTimes<T = never> {
 }
 
 /** A message's properties under amqplib's names; what is not set is absent. */
-export interface TaskPropertiesV2<T> {
+export interface TaskProperties<T> {
   readonly contentType: string
   readonly contentEncoding: string
   readonly headers: Readonly<Record<string, HeaderValue | T | readonly (HeaderValue | T)[]>>
@@ -94,8 +96,8 @@ export function taskPropertiesV2<T>(
   origin: string,
   times: TaskTimes<T> = NO_TIMES,
   format: BodyFormat = JSON_FORMAT,
-): TaskPropertiesV2<T> {
-  const { replyTo, messageId, timestamp, type, userId, appId } = options
+): TaskProperties<T> {
+  const { compression } = format
   return {
     contentType: format.contentType,
     contentEncoding: format.contentEncoding,
@@ -117,16 +119,29 @@ export function taskPropertiesV2<T>(
       kwargsrepr: options.kwargsrepr ?? varying.kwargsrepr,
       origin,
       ignore_result: options.ignoreResult ?? false,
-      replaced_task_nesting: 0,
-      stamped_headers: null,
-      stamps: {},
+      replaced_task_nesting: options.replacedTaskNesting ?? 0,
+      stamped_headers: options.stampedHeaders ?? null,
+      stamps: options.stamps ?? {},
+      ...(compression === undefined ? {} : { compression }),
       ...options.headers,
     },
+    ...otherProperties(varying.id, options, times.expiration),
+  }
+}
+
+/** The properties that protocols v1 and v2 share. */
+export function otherProperties<T>(
+  id: T,
+  options: CheckedTaskOptions,
+  expiration: string | undefined,
+): Omit<TaskProperties<T>, 'contentType' | 'contentEncoding' | 'headers'> {
+  const { replyTo, messageId, timestamp, type, userId, appId } = options
+  return {
     deliveryMode: options.deliveryMode ?? 2,
     priority: options.priority ?? 0,
-    correlationId: options.correlationId ?? varying.id,
+    correlationId: options.correlationId ?? id,
     ...(replyTo === undefined ? {} : { replyTo }),
-    ...(times.expiration === undefined ? {} : { expiration: times.expiration }),
+    ...(expiration === undefined ? {} : { expiration }),
     ...(messageId === undefined ? {} : { messageId }),
     ...(timestamp === undefined ? {} : { timestamp }),
     ...(type === undefined ? {} : { type }),

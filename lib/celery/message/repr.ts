@@ -1,3 +1,5 @@
+import { isBinary, isDate } from './json-types.ts'
+
 /** Celery's bound on the two representations (`AMQP.argsrepr_maxsize` and `kwargsrepr_maxsize`). */
 const MAX_LENGTH = 1_024
 /** Containers below this level are spelled `[...]` and `{...}`. */
@@ -52,6 +54,8 @@ class PythonText {
     else if (typeof value === 'boolean') this.#word(value ? 'True' : 'False')
     else if (typeof value !== 'object' || value === null) this.#word('None')
     else if (Array.isArray(value)) this.writeList(value, '[', ']', level)
+    else if (isDate(value)) this.#word(datetimeText(value))
+    else if (isBinary(value)) this.#binary(value)
     else this.writeDict(value as Record<string, unknown>, level)
   }
 
@@ -112,6 +116,13 @@ class PythonText {
     this.#add(quoted, codePoints(quoted))
   }
 
+  #binary(bytes: Uint8Array): void {
+    if (!this.#hasRoom()) return
+    const isLong = bytes.length > this.#left
+    const text = `b'${bytesText(bytes.subarray(0, this.#left))}${isLong ? '...' : ''}'`
+    this.#add(text, codePoints(text))
+  }
+
   #add(text: string, length: number): void {
     this.text += text
     this.#left -= length
@@ -126,6 +137,7 @@ class PythonText {
   }
 }
 
+const UTF_8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const SURROGATE = /[\ud800-\udfff]/
 const LONE_SURROGATE = /\p{Surrogate}/gu
 
@@ -154,6 +166,24 @@ function codePoints(text: string): number {
   let count = 0
   for (const _ of text) count++
   return count
+}
+
+/** Celery shows bytes as the text that they are, and as hexadecimal digits where they are none. */
+function bytesText(bytes: Uint8Array): string {
+  try {
+    return UTF_8.decode(bytes)
+  } catch {
+    return Buffer.from(bytes).toString('hex')
+  }
+}
+
+/** The `repr` of a `datetime` with the zone UTC; a zero at the end of the time is left out. */
+function datetimeText(date: Date): string {
+  const [year, month, day, hour, minute, second = 0, ms = 0] = date.toISOString().match(/\d+/g)?.map(Number) ?? []
+  const parts = [year, month, day, hour, minute]
+  if (second > 0 || ms > 0) parts.push(second)
+  if (ms > 0) parts.push(ms * 1_000)
+  return `datetime.datetime(${parts.join(', ')}, tzinfo=datetime.timezone.utc)`
 }
 
 /** What Python prints for the number that its `json` module reads from ours. */

@@ -68,6 +68,16 @@ export function amqpTable(path: string, table: unknown): HeaderTable {
   return tableCopy(path, table, 0)
 }
 
+/**
+ * A frozen copy of a table that goes into a header.
+ *
+ * @throws {PooledProducerError} ERR_INVALID_TASK names the entry.
+ */
+export function headerTable(name: string, table: unknown): HeaderTable {
+  if (!isPlainObject(table)) throw invalid(name, `must be a plain object, got ${describe(table)}`)
+  return tableCopy(name, table, 0)
+}
+
 function valueCopy(path: string, value: unknown, depth: number): HeaderValue {
   switch (typeof value) {
     case 'string':

@@ -50,6 +50,13 @@ export function integerFrom(min: number, max: number): Rule<number> {
   }
 }
 
+/** Several short strings, each once. */
+export function names(name: string, value: unknown): readonly string[] {
+  if (!Array.isArray(value)) throw invalid(name, 'an array of names', value)
+  const list = Array.from(value, (item, index) => nonEmptyText(`${name}[${index}]`, item))
+  return Object.freeze([...new Set(list)])
+}
+
 /** Seconds that may lie in the past. */
 export function secondsFromNow(name: string, value: unknown): number {
   if (typeof value !== 'number' || !(Math.abs(value) <= MAX_SECONDS)) {

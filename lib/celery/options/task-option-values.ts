@@ -1,6 +1,7 @@
 import type { HeaderTable } from '../message/task-headers.ts'
 import type { QueueOptions, TaskQueue } from '../routing/task-queue.ts'
 import type { MessagePublisher } from './option-rules.ts'
+import type { RetryPolicy } from './retry-policy.ts'
 import type { SignatureTable } from './signature-rules.ts'
 
 /** Every option by its name, with the values that a caller may give. */
@@ -72,10 +73,28 @@ export interface TaskOptionValues {
   timestamp: number | Date
   /** Bounds the publish as a whole, in milliseconds. Default: the pool's `publishTimeoutMs`. */
   timeoutMs: number
+  /**
+   * False: the message is written once at most, and one whose outcome a fault leaves open is rejected with
+   * the outcome `unknown`; it still waits for a connection. Default: true, sent again as long as `timeoutMs` lasts.
+   */
+  retry: boolean
+  /** How often a message is written again after a fault, and after which pauses, in seconds. Default: at once, without a bound but `timeoutMs`. */
+  retryPolicy: RetryPolicy
   /** Gives the publish up when it is aborted; a message that was written may still arrive. */
   signal: AbortSignal
   /** What body is written in: `json`, or another serializer that the app and the worker have. Default: the app's. */
   serializer: string
+  /** How the body is made smaller: `gzip`, `zlib`, `brotli`, or another that the app and the worker have. Default: the app's. */
+  compression: string
+  /**
+   * Marks by name, which travel with the task and by which workers revoke. Celery 5.3 and later; older
+   * workers ignore them.
+   */
+  stamps: Readonly<Record<string, unknown>>
+  /** The names of the stamps that count. Default: all. */
+  stampedHeaders: readonly string[]
+  /** How often the task was replaced by another. Default: 0. */
+  replacedTaskNesting: number
   /** Started with the result when the task has succeeded: one signature or several. */
   link: SignatureTable | readonly SignatureTable[]
   /** Started when the task has failed: one signature or several. */
@@ -102,6 +121,7 @@ interface Normalised {
   readonly headers: HeaderTable
   readonly deliveryMode: 1 | 2
   readonly timestamp: number
+  readonly stamps: HeaderTable
   readonly link: readonly SignatureTable[]
   readonly linkError: readonly SignatureTable[]
 }

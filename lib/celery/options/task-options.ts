@@ -2,7 +2,7 @@ import { closestName } from '../../closest-name.ts'
 import { PooledProducerError } from '../../errors.ts'
 import { describe } from '../../options.ts'
 import { isPlainObject } from '../message/json-value.ts'
-import { userHeaders } from '../message/task-headers.ts'
+import { type HeaderValue, headerTable, userHeaders } from '../message/task-headers.ts'
 import { TaskQueue } from '../routing/task-queue.ts'
 import {
   abortSignal,
@@ -11,6 +11,7 @@ import {
   flag,
   integerFrom,
   lifetime,
+  names,
   nonEmptyText,
   pointInTime,
   publisher,
@@ -20,6 +21,7 @@ import {
   text,
   timestamp,
 } from './option-rules.ts'
+import { retryPolicy } from './retry-policy.ts'
 import { signature, signatureList, signatures } from './signature-rules.ts'
 import {
   type CheckedTaskOptions,
@@ -62,15 +64,23 @@ const RULES: { readonly [Name in keyof TaskOptionValues]: Rule<unknown> } = {
   type: shortText,
   userId: shortText,
   timestamp,
+  retry: flag,
+  retryPolicy,
   timeoutMs: integerFrom(1, MAX_INTEGER),
   signal: abortSignal,
   serializer: nonEmptyText,
+  compression: nonEmptyText,
+  stamps: (name, value) => headerTable(name, value),
+  stampedHeaders: names,
+  replacedTaskNesting: integerFrom(0, MAX_INTEGER),
   link: signatures,
   linkError: signatures,
   chain: signatureList,
   chord: signature,
   producer: publisher,
 }
+
+type Writable<T> = { -readonly [Name in keyof T]: T[Name] }
 
 const NAMES = Object.keys(RULES)
 
@@ -93,9 +103,11 @@ export function taskOptions(
     if (value === null) reset(merged, name)
     else merged[name] = RULES[name as keyof TaskOptionValues](name, value)
   }
-  const checked = merged as { -readonly [Name in keyof CheckedTaskOptions]: CheckedTaskOptions[Name] }
+  const checked = merged as Writable<CheckedTaskOptions>
   settleStart(options, checked)
   if (options.headers) checked.headers = Object.freeze({ ...defaults.headers, ...checked.headers })
+  if (options.retryPolicy) checked.retryPolicy = Object.freeze({ ...defaults.retryPolicy, ...checked.retryPolicy })
+  settleStamps(options, checked)
   const { softTimeLimit: soft, timeLimit: hard } = checked
   if (soft !== undefined && hard !== undefined && soft > hard) {
     throw invalid(`softTimeLimit (${soft}) must not be above timeLimit (${hard})`)
@@ -112,6 +124,18 @@ function queueChoice(name: string, value: unknown): string | TaskQueue {
 function reset(merged: Record<string, unknown>, name: string): void {
   if (Object.hasOwn(DEFAULT_TASK_OPTIONS, name)) merged[name] = DEFAULT_TASK_OPTIONS[name as 'mandatory']
   else delete merged[name]
+}
+
+/** Celery sends the names of the stamps and then each; here a name without a stamp is refused. */
+function settleStamps({ stamps, stampedHeaders }: TaskOptions, checked: Writable<CheckedTaskOptions>): void {
+  if (stamps === null && !stampedHeaders) delete checked.stampedHeaders
+  if (!stamps && !stampedHeaders) return
+  const held = checked.stamps ?? {}
+  const listed = stampedHeaders ? (checked.stampedHeaders ?? []) : Object.keys(held)
+  const missing = listed.find((name) => !Object.hasOwn(held, name))
+  if (missing !== undefined) throw invalid(`stampedHeaders names ${describe(missing)}, which stamps does not hold`)
+  checked.stampedHeaders = Object.freeze(listed)
+  checked.stamps = Object.freeze(Object.fromEntries(listed.map((name) => [name, held[name] as HeaderValue])))
 }
 
 /** Of `countdown` and `eta` one can be given; a call's takes the place of the task's. */

@@ -139,3 +139,21 @@ test('a circle ends at the third level', () => {
 
   expect(saferepr(circle)).toBe('[[[[...]]]]')
 })
+
+celeryTest('bytes and dates are spelled as Celery spells them', () => {
+  const samples = ['', 'abc', 'it\'s \\ "q"\n', 'é漢', 'x'.repeat(3_000)].map((text) => Buffer.from(text))
+  const dates = ['2026-11-22T05:02:44.872Z', '2026-11-22T05:02:00Z', '2026-11-22T05:02:07Z', '2026-01-01T00:00:00.001Z']
+  const program = `
+import base64, json, sys
+from datetime import datetime
+from celery.utils.saferepr import saferepr
+given = json.load(sys.stdin)
+texts = [saferepr((base64.b64decode(b),), 1024) for b in given['bytes']]
+times = [saferepr((datetime.fromisoformat(d.replace('Z', '+00:00')),), 1024) for d in given['dates']]
+print(json.dumps(texts + times))
+`
+  const bytes = [...samples, Buffer.from([0, 255])]
+  const theirs = runPython(program, { bytes: bytes.map((each) => each.toString('base64')), dates })
+
+  expect([...bytes, ...dates.map((date) => new Date(date))].map((value) => argsRepr([value]))).toEqual(theirs)
+})

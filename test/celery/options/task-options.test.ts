@@ -108,6 +108,25 @@ const BAD: readonly (readonly [options: unknown, message: RegExp])[] = [
   [{ producer: {} }, /^producer must be a producer that pool\.acquire\(\) gave, got an object$/],
   [{ producer: 'lease' }, /^producer must be a producer/],
 
+  [{ retry: 1 }, /^retry must be true or false, got 1$/],
+  [{ retryPolicy: 3 }, /^retryPolicy must be a plain object, got 3$/],
+  [{ retryPolicy: { max_retries: 3 } }, /^retryPolicy\.max_retries is not known; did you mean maxRetries\?$/],
+  [{ retryPolicy: { jitter: 1 } }, /^retryPolicy\.jitter is not known; known are maxRetries, intervalStart/],
+  [
+    { retryPolicy: { maxRetries: -1 } },
+    /^retryPolicy\.maxRetries must be an integer from 0 to 1000000 or null, got -1$/,
+  ],
+  [{ retryPolicy: { intervalStart: '1' } }, /^retryPolicy\.intervalStart must be a number of seconds from 0 to 3600/],
+  [{ retryPolicy: { intervalMax: Number.NaN } }, /^retryPolicy\.intervalMax must be .*, got NaN$/],
+  [{ serializer: '' }, /^serializer must be a string that is not empty/],
+  [{ compression: 7 }, /^compression must be a string of 255 bytes at most, got 7$/],
+  [{ stamps: [] }, /^stamps must be a plain object, got an array of 0$/],
+  [{ stamps: { a: new Date(0) } }, /^stamps\.a must be a string, a number, .*, got an instance of Date$/],
+  [{ stampedHeaders: 'a' }, /^stampedHeaders must be an array of names, got "a"$/],
+  [{ stampedHeaders: [7] }, /^stampedHeaders\[0\] must be a string/],
+  [{ stampedHeaders: ['a'] }, /^stampedHeaders names "a", which stamps does not hold$/],
+  [{ replacedTaskNesting: -1 }, /^replacedTaskNesting must be an integer from 0/],
+
   [{ headers: [] }, /^headers must be a plain object, got an array of 0$/],
   [{ headers: new Map() }, /^headers must be a plain object, got an instance of Map$/],
   [{ headers: { task: 'evil' } }, /^headers\.task is one of Celery's own headers and cannot be set$/],
@@ -265,4 +284,29 @@ test.each([
   expect(() => taskName(name)).toThrow(
     expect.objectContaining({ code: 'ERR_INVALID_TASK', outcome: 'not-sent', message: expect.stringMatching(message) }),
   )
+})
+
+test('stamps are listed by their names, or by those that stampedHeaders keeps', () => {
+  expect(taskOptions({ stamps: { a: 1, b: 2 } })).toMatchObject({ stampedHeaders: ['a', 'b'], stamps: { a: 1, b: 2 } })
+  expect(taskOptions({ stamps: { a: 1, b: 2 }, stampedHeaders: ['b'] })).toMatchObject({
+    stampedHeaders: ['b'],
+    stamps: { b: 2 },
+  })
+})
+
+test("a call's stamps take the place of its task's, and null takes them away", () => {
+  const task = taskOptions({ stamps: { a: 1 } })
+
+  expect(taskOptions({ stamps: { b: 2 } }, task)).toMatchObject({ stampedHeaders: ['b'], stamps: { b: 2 } })
+  expect(taskOptions({ stamps: null }, task)).toEqual(DEFAULT_TASK_OPTIONS)
+  expect(taskOptions({ stampedHeaders: [] }, task)).toMatchObject({ stampedHeaders: [], stamps: {} })
+})
+
+test("a call's retry policy is laid over its task's, entry by entry", () => {
+  const task = taskOptions({ retryPolicy: { maxRetries: 5, intervalMax: 2 } })
+
+  expect(taskOptions({ retryPolicy: { maxRetries: null } }, task).retryPolicy).toEqual({
+    maxRetries: null,
+    intervalMax: 2,
+  })
 })
