@@ -17,7 +17,8 @@ export interface BrokerDescription {
 export async function askForBroker(): Promise<BrokerDescription> {
   const desk = process.env[BROKER_DESK]
   if (desk === undefined) throw new Error("there is no broker: jest must run with this package's globalSetup")
-  const answer = await fetch(desk)
+  // Kept alive, the desk might close the connection in the moment in which the next file asks.
+  const answer = await fetch(desk, { headers: { connection: 'close' } })
   if (!answer.ok) throw new Error(`there is no broker: ${await answer.text()}`)
   return (await answer.json()) as BrokerDescription
 }
