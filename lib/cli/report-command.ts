@@ -1,19 +1,27 @@
+import { writeFile } from 'node:fs/promises'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
+import { reportPage } from '../observe/page/report-page.ts'
 import { ReuseReport } from '../observe/reuse-report.ts'
 import { readLines } from './line-reader.ts'
 import { inOrderOfTime, openLog } from './log-files.ts'
 import { reportText, skippedText } from './report-text.ts'
 import { emphasis, printable, printableJson, type Terminal } from './terminal.ts'
 
-const USAGE = `Usage: pooled-producer report LOG... [--json]
+const USAGE = `Usage: pooled-producer report LOG... [--json] [--html FILE]
 
 Says how often each channel was reused, from the lines that pools logged with pino.
 LOG is a file, packed with gzip or not, or - for the standard input. Rotated files
 are read in the order of their times, and lines of others are passed over.
 
-  --json      one JSON object in place of tables
-  -h, --help  this text
+  --json       one JSON object in place of tables
+  --html FILE  one page with pictures, which needs nothing beside it
+  -h, --help   this text
+
+Examples:
+  node server.js | tee server.log
+  pooled-producer report server.log server.log.1.gz
+  kubectl logs deploy/api | pooled-producer report - --html reuse.html
 
 Exit code: 0 a report was made, 1 the log holds no line of a pool, 2 wrong usage.
 `
@@ -44,6 +52,14 @@ export async function reportCommand(argv: readonly string[], terminal: Terminal 
   }
 
   const result = report.result()
+  if (options.htmlFile !== undefined && result.records > 0) {
+    try {
+      await writeFile(options.htmlFile, reportPage(result, skippedText(result)))
+    } catch (error) {
+      return refuse(terminal, `can't write ${printable(options.htmlFile)}: ${printable((error as Error).message)}\n`)
+    }
+    stderr.write(`pooled-producer report: wrote ${printable(options.htmlFile)}\n`)
+  }
   if (options.isJson) stdout.write(`${printableJson(result)}\n`)
   else if (result.records > 0) stdout.write(reportText(result, emphasis(terminal)))
   if (result.records > 0) return 0
@@ -51,15 +67,23 @@ export async function reportCommand(argv: readonly string[], terminal: Terminal 
   return 1
 }
 
+interface ReportOptions {
+  readonly logs: string[]
+  readonly isJson: boolean
+  readonly htmlFile: string | undefined
+  readonly isHelp: boolean
+}
+
 /** The options, or what is wrong with them. */
-function parse(argv: readonly string[]): { logs: string[]; isJson: boolean; isHelp: boolean } | string {
+function parse(argv: readonly string[]): ReportOptions | string {
   try {
     const { values, positionals } = parseArgs({
       args: [...argv],
       allowPositionals: true,
-      options: { json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+      options: { json: { type: 'boolean' }, html: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
     })
-    return { logs: positionals, isJson: values.json === true, isHelp: values.help === true }
+    const { json = false, html, help = false } = values
+    return { logs: positionals, isJson: json, htmlFile: html, isHelp: help }
   } catch (error) {
     return (error as Error).message
   }

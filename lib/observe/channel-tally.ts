@@ -1,5 +1,5 @@
 import type { LogRecord } from './log-line.ts'
-import { amountOf, type Counts, countUp, textOf } from './log-values.ts'
+import { amountOf, type Counts, countUp, isoDate, textOf } from './log-values.ts'
 
 /** One channel, as far as its lines told. A null was not told. */
 export interface ChannelFigures {
@@ -11,6 +11,9 @@ export interface ChannelFigures {
   readonly leases: number | null
   readonly openMs: number | null
   readonly lifetimeMs: number | null
+  /** ISO dates of its opening and its close; the first is reckoned from its lifetime where its line is not in the log. */
+  readonly openedAt: string | null
+  readonly closedAt: string | null
   /** Why it was closed; null while it is open, or when it was not told. */
   readonly reason: string | null
   readonly isOpen: boolean
@@ -25,6 +28,7 @@ export interface LifetimeFigures {
 interface Channel {
   connection: string | null
   openedAtMs: number | undefined
+  closedAtMs: number | undefined
   openMs: number | null
   lifetimeMs: number | null
   publishes: number | null
@@ -81,6 +85,7 @@ export class ChannelTally {
         this.closedPublishes += publishes ?? 0
         this.closedLeases += leases ?? 0
         channel.isOpen = false
+        channel.closedAtMs = timeMs
         channel.publishes = publishes ?? channel.publishes
         channel.leases = leases ?? channel.leases
         channel.lifetimeMs = amountOf(fields.lifetimeMs) ?? null
@@ -115,6 +120,7 @@ export class ChannelTally {
       channel = {
         connection: null,
         openedAtMs: undefined,
+        closedAtMs: undefined,
         openMs: null,
         lifetimeMs: null,
         publishes: null,
@@ -137,6 +143,18 @@ export class ChannelTally {
 }
 
 function figuresOf(id: string, channel: Channel): ChannelFigures {
-  const { connection, publishes, leases, openMs, lifetimeMs, reason, isOpen } = channel
-  return { channel: id, connection, publishes, leases, openMs, lifetimeMs, reason, isOpen }
+  const { connection, publishes, leases, openMs, lifetimeMs, reason, isOpen, openedAtMs, closedAtMs } = channel
+  const reckonedMs = closedAtMs === undefined || lifetimeMs === null ? undefined : closedAtMs - lifetimeMs
+  return {
+    channel: id,
+    connection,
+    publishes,
+    leases,
+    openMs,
+    lifetimeMs,
+    openedAt: isoDate(openedAtMs ?? reckonedMs),
+    closedAt: isoDate(closedAtMs),
+    reason,
+    isOpen,
+  }
 }

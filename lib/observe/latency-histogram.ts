@@ -76,6 +76,15 @@ export class LatencyHistogram {
     return { p50: micro(this.percentile(50)), p99: micro(this.percentile(99)), max: micro(this.#max) }
   }
 
+  /** Counts all that another has counted. */
+  merge(other: LatencyHistogram): void {
+    for (let bucket = 0; bucket < BUCKETS; bucket += 1) {
+      this.#counts[bucket] = (this.#counts[bucket] as number) + (other.#counts[bucket] as number)
+    }
+    this.#count += other.#count
+    this.#max = Math.max(this.#max, other.#max)
+  }
+
   reset(): void {
     this.#counts.fill(0)
     this.#count = 0

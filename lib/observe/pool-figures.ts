@@ -2,6 +2,7 @@ import type { ChannelFigures, LifetimeFigures } from './channel-tally.ts'
 import type { ChurnFigures } from './churn.ts'
 import type { ConnectionFigures } from './connection-tally.ts'
 import type { LatencySummary } from './latency-histogram.ts'
+import type { LatencyTimelineFigures } from './latency-timeline.ts'
 import type { TimelineFigures } from './timeline.ts'
 
 /** A latency, and whether it was counted from debug `lines` or read from the last `summary`. */
@@ -52,6 +53,7 @@ export interface PoolFigures extends ConnectionFigures {
   /** Totals went backwards with no restart: two pools of one process seem to share the name. */
   readonly isShared: boolean
   readonly timeline: TimelineFigures
+  readonly confirmTimeline: LatencyTimelineFigures
   readonly channels: readonly ChannelFigures[]
   /** Channels not listed in `channels`; the totals include them. */
   readonly channelsLeftOut: number

@@ -2,8 +2,9 @@ import { ChannelTally } from './channel-tally.ts'
 import { Churn } from './churn.ts'
 import { ConnectionTally } from './connection-tally.ts'
 import { LatencyHistogram } from './latency-histogram.ts'
+import { LatencyTimeline } from './latency-timeline.ts'
 import type { LogRecord } from './log-line.ts'
-import { amountOf, type Counts, countsInOrder, countUp, textOf } from './log-values.ts'
+import { amountOf, type Counts, countsInOrder, countUp, isoDate, textOf } from './log-values.ts'
 import type { LatencyFigures, PoolFigures } from './pool-figures.ts'
 import { reuseRatio, Timeline } from './timeline.ts'
 
@@ -13,6 +14,7 @@ export class PoolTally {
   readonly #channels = new ChannelTally()
   readonly #connections = new ConnectionTally()
   readonly #timeline = new Timeline()
+  readonly #latencies = new LatencyTimeline()
   readonly #churn = new Churn()
   readonly #failures: Counts = new Map()
   readonly #retries: Counts = new Map()
@@ -60,7 +62,7 @@ export class PoolTally {
       case 'channel.open':
         this.#hasOpenedSinceSummary = true
         if (timeMs === undefined) break
-        this.#timeline.addOpened(timeMs)
+        this.#timeline.add('channelsOpened', timeMs)
         this.#churn.add(timeMs)
         break
       case 'channel.acquire':
@@ -68,6 +70,7 @@ export class PoolTally {
         break
       case 'publish.confirm':
         this.#confirms = recorded(this.#confirms, fields.confirmMs)
+        this.#latencies.addConfirm(record)
         break
       case 'publish.retry':
         this.#addRetries(record)
@@ -75,6 +78,13 @@ export class PoolTally {
       case 'publish.fail':
         this.#failed += 1
         countUp(this.#failures, textOf(fields.code) ?? '(no code)')
+        this.#mark('failures', timeMs)
+        break
+      case 'connection.close':
+        this.#mark('connectionsLost', timeMs)
+        break
+      case 'connection.blocked':
+        this.#mark('blocked', timeMs)
         break
       case 'lease.held':
         this.#leasesHeld += 1
@@ -113,14 +123,20 @@ export class PoolTally {
       churn: this.#churn.result(),
       isShared: this.#isShared,
       timeline: this.#timeline.result(),
+      confirmTimeline: this.#latencies.result(),
       channels,
       channelsLeftOut: leftOut,
     }
   }
 
+  #mark(what: 'failures' | 'retries' | 'connectionsLost' | 'blocked', timeMs: number | undefined, times = 1): void {
+    if (timeMs !== undefined) this.#timeline.add(what, timeMs, times)
+  }
+
   /** A line stands for one message, or for `more` of them that one fault hit. */
-  #addRetries({ fields }: LogRecord): void {
+  #addRetries({ fields, timeMs }: LogRecord): void {
     const times = amountOf(fields.more) ?? 1
+    this.#mark('retries', timeMs, times)
     this.#retried += times
     countUp(this.#retries, textOf(fields.code) ?? '(no code)', times)
   }
@@ -142,6 +158,7 @@ export class PoolTally {
       this.#timeline.addPublishes(publishes - before, sinceMs, timeMs)
     }
     this.#summary = record
+    this.#latencies.addSummary(record)
     this.#hasOpenedSinceSummary = false
   }
 
@@ -194,8 +211,4 @@ function latency(lines: LatencyHistogram | undefined, summary: unknown): Latency
   const figures = { p50: amountOf(p50), p99: amountOf(p99), max: amountOf(max) }
   if (figures.p50 === undefined || figures.p99 === undefined || figures.max === undefined) return null
   return { p50: figures.p50, p99: figures.p99, max: figures.max, from: 'summary' }
-}
-
-function isoDate(ms: number | undefined): string | null {
-  return ms === undefined ? null : new Date(ms).toISOString()
 }

@@ -1,9 +1,12 @@
+/** What is counted in each stretch of time. */
+export const COUNTED = ['publishes', 'channelsOpened', 'failures', 'retries', 'connectionsLost', 'blocked'] as const
+
+type Counts = Record<(typeof COUNTED)[number], number>
+
 /** What happened in one stretch of time. */
-export interface TimelineBucket {
+export interface TimelineBucket extends Readonly<Counts> {
   /** When the stretch begins, as an ISO date. */
   readonly from: string
-  readonly publishes: number
-  readonly channelsOpened: number
   /** 1 - channelsOpened / publishes; null when nothing was published. */
   readonly reuseRatio: number | null
 }
@@ -22,10 +25,11 @@ const MAX_BUCKETS = 60
 export class Timeline {
   #bucketMs = 1_000
   /** By number of the bucket since 1970. */
-  #buckets = new Map<number, { publishes: number; channelsOpened: number }>()
+  #buckets = new Map<number, Counts>()
 
-  addOpened(timeMs: number): void {
-    this.#bucket(Math.floor(timeMs / this.#bucketMs)).channelsOpened += 1
+  /** Counts something that happened at one time, or `times` of it. */
+  add(what: keyof Counts, timeMs: number, times = 1): void {
+    this.#bucket(Math.floor(timeMs / this.#bucketMs))[what] += times
     this.#fit()
   }
 
@@ -48,19 +52,18 @@ export class Timeline {
     const inOrder = [...this.#buckets].sort(([a], [b]) => a - b)
     return {
       bucketMs: this.#bucketMs,
-      buckets: inOrder.map(([number, { publishes, channelsOpened }]) => ({
+      buckets: inOrder.map(([number, counts]) => ({
         from: new Date(number * this.#bucketMs).toISOString(),
-        publishes,
-        channelsOpened,
-        reuseRatio: reuseRatio(publishes, channelsOpened),
+        ...counts,
+        reuseRatio: reuseRatio(counts.publishes, counts.channelsOpened),
       })),
     }
   }
 
-  #bucket(number: number): { publishes: number; channelsOpened: number } {
+  #bucket(number: number): Counts {
     const known = this.#buckets.get(number)
     if (known !== undefined) return known
-    const bucket = { publishes: 0, channelsOpened: 0 }
+    const bucket = Object.fromEntries(COUNTED.map((what) => [what, 0])) as Counts
     this.#buckets.set(number, bucket)
     return bucket
   }
@@ -73,26 +76,31 @@ export class Timeline {
     const narrow = this.#buckets
     this.#bucketMs *= 2
     this.#buckets = new Map()
-    for (const [number, { publishes, channelsOpened }] of narrow) {
-      const wide = this.#bucket(Math.floor(number / 2))
-      wide.publishes += publishes
-      wide.channelsOpened += channelsOpened
-    }
+    for (const [number, counts] of narrow) addAll(this.#bucket(Math.floor(number / 2)), counts)
   }
 }
 
 /** The same timeline in stretches twice as long. */
 export function doubled({ bucketMs, buckets }: TimelineFigures): TimelineFigures {
-  const wide = new Map<string, TimelineBucket>()
-  for (const { from, publishes, channelsOpened } of buckets) {
-    const start = new Date(Math.floor(Date.parse(from) / (2 * bucketMs)) * 2 * bucketMs).toISOString()
-    const sum = {
-      publishes: publishes + (wide.get(start)?.publishes ?? 0),
-      channelsOpened: channelsOpened + (wide.get(start)?.channelsOpened ?? 0),
-    }
-    wide.set(start, { from: start, ...sum, reuseRatio: reuseRatio(sum.publishes, sum.channelsOpened) })
+  const wide = new Map<string, Counts>()
+  for (const bucket of buckets) {
+    const start = new Date(Math.floor(Date.parse(bucket.from) / (2 * bucketMs)) * 2 * bucketMs).toISOString()
+    const sum = wide.get(start)
+    if (sum === undefined) wide.set(start, countsOf(bucket))
+    else addAll(sum, bucket)
   }
-  return { bucketMs: 2 * bucketMs, buckets: [...wide.values()] }
+  const inOrder = [...wide].map(([from, counts]) => {
+    return { from, ...counts, reuseRatio: reuseRatio(counts.publishes, counts.channelsOpened) }
+  })
+  return { bucketMs: 2 * bucketMs, buckets: inOrder }
+}
+
+function countsOf(bucket: Counts): Counts {
+  return Object.fromEntries(COUNTED.map((what) => [what, bucket[what]])) as Counts
+}
+
+function addAll(sum: Counts, counts: Counts): void {
+  for (const what of COUNTED) sum[what] += counts[what]
 }
 
 /** The share of publishes that needed no new channel; null when nothing was published. */

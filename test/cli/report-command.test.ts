@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -207,4 +207,24 @@ test('headings are bold only where the terminal shows colours', async () => {
 
   expect(plain.out()).not.toContain('\u001b')
   expect(coloured.out()).toContain('\u001b[1m99.7 % channel reuse')
+})
+
+test('--html writes a page beside the text, and says where', async () => {
+  const [log, page] = [await file('server.log', text(tenMinutes().lines)), join(folder, 'reuse.html')]
+  const terminal = writtenTerminal()
+
+  expect(await reportCommand([log, '--html', page], terminal)).toBe(0)
+
+  expect(await readFile(page, 'utf8')).toMatch(/^<!doctype html>.*99\.7 %/s)
+  expect(terminal.err()).toContain(`wrote ${page}`)
+  expect(terminal.out()).toContain('99.7 % channel reuse')
+})
+
+test('a page that cannot be written is wrong usage, and says why', async () => {
+  const log = await file('server.log', text(tenMinutes().lines))
+  const terminal = writtenTerminal()
+
+  expect(await reportCommand([log, '--html', join(folder, 'none', 'reuse.html')], terminal)).toBe(2)
+
+  expect(terminal.err()).toMatch(/can't write .*ENOENT/)
 })

@@ -54,9 +54,25 @@ test('a log of ten minutes gives exactly its figures', () => {
     channelsLeftOut: 0,
   })
   expect(pool.channels).toEqual([
-    channel({ channel: '2', publishes: 310, leases: 11, lifetimeMs: 330_000, reason: 'idle' }),
-    channel({ channel: '1', publishes: 300, leases: 10, lifetimeMs: 310_000, reason: 'lost' }),
-    channel({ channel: '3', isOpen: true }),
+    channel({
+      channel: '2',
+      publishes: 310,
+      leases: 11,
+      lifetimeMs: 330_000,
+      openedAt: '2026-11-22T10:00:00.000Z',
+      closedAt: '2026-11-22T10:05:30.000Z',
+      reason: 'idle',
+    }),
+    channel({
+      channel: '1',
+      publishes: 300,
+      leases: 10,
+      lifetimeMs: 310_000,
+      openedAt: '2026-11-22T10:00:00.000Z',
+      closedAt: '2026-11-22T10:05:10.000Z',
+      reason: 'lost',
+    }),
+    channel({ channel: '3', openedAt: '2026-11-22T10:05:10.000Z', isOpen: true }),
   ])
 })
 
@@ -73,12 +89,13 @@ test('the timeline holds every publish and every channel', () => {
 test('lines of level info alone give the same figures', () => {
   const log = tenMinutes()
 
-  const { waitMs, confirmMs, ...figures } = poolOf(log.infoLines)
-  const { waitMs: waitOfLines, confirmMs: confirmOfLines, ...figuresWithDebug } = poolOf(log.lines)
+  const { waitMs, confirmMs, confirmTimeline, ...figures } = poolOf(log.infoLines)
+  const { waitMs: waitOfLines, confirmMs: confirmOfLines, confirmTimeline: ofLines, ...withDebug } = poolOf(log.lines)
 
-  expect(figures).toEqual(figuresWithDebug)
+  expect(figures).toEqual(withDebug)
   expect(waitMs).toEqual({ ...waitOfLines, from: 'summary' })
   expect(confirmMs).toEqual({ ...confirmOfLines, from: 'summary' })
+  expect([ofLines.from, confirmTimeline.from]).toEqual(['lines', 'summary'])
 })
 
 test('the advice says in words what the figures ask for', () => {
@@ -360,6 +377,8 @@ function channel(told: object): object {
     publishes: null,
     leases: null,
     lifetimeMs: null,
+    openedAt: null,
+    closedAt: null,
     reason: null,
     isOpen: false,
     ...told,

@@ -28,7 +28,7 @@ test('a year fits into sixty stretches and nothing is lost', () => {
   const timeline = new Timeline()
   for (let day = 0; day < 365; day += 1) {
     const timeMs = START_MS + day * DAY_MS
-    timeline.addOpened(timeMs)
+    timeline.add('channelsOpened', timeMs)
     timeline.addPublishes(1_001, timeMs, timeMs + DAY_MS)
   }
 
@@ -42,8 +42,8 @@ test('times in any order give the same timeline', () => {
   const days = Array.from({ length: 200 }, (_, day) => START_MS + day * DAY_MS)
   const [forwards, backwards] = [new Timeline(), new Timeline()]
 
-  for (const timeMs of days) forwards.addOpened(timeMs)
-  for (const timeMs of days.toReversed()) backwards.addOpened(timeMs)
+  for (const timeMs of days) forwards.add('channelsOpened', timeMs)
+  for (const timeMs of days.toReversed()) backwards.add('channelsOpened', timeMs)
 
   expect(backwards.result()).toEqual(forwards.result())
 })
@@ -51,7 +51,7 @@ test('times in any order give the same timeline', () => {
 test('stretches that are doubled hold the same sums', () => {
   const timeline = new Timeline()
   timeline.addPublishes(100, START_MS, START_MS + 30_000)
-  timeline.addOpened(START_MS + 5_000)
+  timeline.add('channelsOpened', START_MS + 5_000)
 
   const wide = doubled(timeline.result())
 
