@@ -52,6 +52,8 @@ export interface AppOptions extends RoutingOptions {
   serializers?: Readonly<Record<string, SerializerDefinition>>
   /** Compressions of the app's own, by the names that tasks call them. */
   compressors?: Readonly<Record<string, Compressor>>
+  /** What the exchanges of commands to workers are called by. Default: `celery`. */
+  controlExchange?: string
 }
 
 /** What `createCelery` takes: a pool that exists, or the options of one of its own. */
@@ -63,7 +65,7 @@ export interface CeleryOptions extends AppOptions, PoolOptions {
 /** An app's own options but for those of its routing. */
 type OtherOptions = Omit<AppOptions, keyof RoutingOptions>
 /** The options that every app has, by default if need be. */
-type Settled = 'taskProtocol' | 'taskSerializer' | 'jsonTypes' | 'serializers' | 'compressors'
+type Settled = 'taskProtocol' | 'taskSerializer' | 'controlExchange' | 'jsonTypes' | 'serializers' | 'compressors'
 
 /** {@link AppOptions} checked, with defaults where there are any. */
 export type EffectiveAppOptions = Readonly<Required<Pick<OtherOptions, Settled>>> & {
@@ -95,6 +97,7 @@ const RULES: { readonly [Name in keyof Required<OtherOptions>]: AppRule<Effectiv
   jsonTypes: oneOf(false, true),
   serializers: serializerDefinitions,
   compressors: ownCompressors,
+  controlExchange: (name, value = 'celery') => asOption(() => nonEmptyText(name, value)),
 }
 
 /**

@@ -2,6 +2,7 @@ import type { PooledProducerError } from '../errors.ts'
 import type { Producer } from '../pool/producer.ts'
 import type { ProducerPool } from '../pool/producer-pool.ts'
 import { type CeleryOptions, celeryParts } from './celery-options.ts'
+import { Control } from './control/control.ts'
 import { MessageMaker } from './message-maker.ts'
 import type { TaskOptions } from './options/task-option-values.ts'
 import { taskName, taskOptions } from './options/task-options.ts'
@@ -20,6 +21,8 @@ export interface TaskCall {
 /** Sends Celery tasks through a pool of kept channels. See {@link createCelery}. */
 export class Celery implements AsyncDisposable {
   readonly pool: ProducerPool
+  /** Commands to the workers: `revoke`, `ping`, `inspect` and the others. */
+  readonly control: Control
   readonly #ownsPool: boolean
   readonly #maker: MessageMaker
   readonly #sender: TaskSender = {
@@ -36,6 +39,7 @@ export class Celery implements AsyncDisposable {
     const parts = celeryParts(options)
     this.pool = parts.pool
     this.#ownsPool = parts.ownsPool
+    this.control = new Control(parts.pool, parts.options.controlExchange)
     this.#maker = new MessageMaker(parts)
   }
 
@@ -84,6 +88,7 @@ export class Celery implements AsyncDisposable {
 
   /** Closes the pool, if it is the app's own. */
   async close(options?: { timeoutMs?: number }): Promise<void> {
+    await this.control.close()
     if (this.#ownsPool) await this.pool.close(options)
   }
 

@@ -25,7 +25,7 @@ export class QueueDeclaration implements Declaration {
 
 const PLAIN = { durable: true }
 
-class ExchangeDeclaration implements Declaration {
+export class ExchangeDeclaration implements Declaration {
   readonly name: string
   readonly exchange: string
   isDeclared = false
