@@ -54,7 +54,7 @@ export class Celery implements AsyncDisposable {
     options: TaskOptions = {},
   ): Task<Args, Result> {
     const checked = taskName(name)
-    return new Task(this.#maker.of(checked, taskOptions(options, this.#maker.defaults)), this.#senderOf(checked))
+    return new Task(this.#maker.of(checked, taskOptions(options)), this.#senderOf(checked))
   }
 
   /**

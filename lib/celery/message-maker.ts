@@ -1,6 +1,6 @@
 import type { CeleryParts } from './celery-options.ts'
 import type { MessageFormats } from './message/message-format.ts'
-import type { CheckedTaskOptions, TaskOptions } from './options/task-option-values.ts'
+import { type CheckedTaskOptions, DEFAULT_TASK_OPTIONS, type TaskOptions } from './options/task-option-values.ts'
 import { taskName, taskOptions } from './options/task-options.ts'
 import type { CheckedRoute } from './routing/route.ts'
 import { Routing } from './routing/routing.ts'
@@ -13,8 +13,6 @@ const MOST_KEPT = 10_000
 
 /** Makes the messages of an app's tasks: options, route and format come together here. */
 export class MessageMaker {
-  /** What the app says for tasks that do not. */
-  readonly defaults: CheckedTaskOptions
   readonly #routing: Routing
   readonly #formats: MessageFormats
   /** For `sendTask`: the messages of each name without options. */
@@ -23,9 +21,8 @@ export class MessageMaker {
   readonly #asked = new WeakMap<TaskMessages, Map<string, TaskMessages>>()
 
   constructor({ options, formats, defaults }: Pick<CeleryParts, 'options' | 'formats' | 'defaults'>) {
-    this.defaults = defaults
     this.#formats = formats
-    this.#routing = new Routing(options.routing)
+    this.#routing = new Routing(options.routing, defaults)
   }
 
   /** Whether a function of `taskRoutes` looks at each call of this name. */
@@ -46,7 +43,7 @@ export class MessageMaker {
   named(name: string): TaskMessages {
     let messages = this.#plain.get(name)
     if (messages === undefined) {
-      messages = this.of(taskName(name), this.defaults)
+      messages = this.of(taskName(name), DEFAULT_TASK_OPTIONS)
       // Names come from code, but nothing says so: a bound keeps made-up ones from piling up.
       if (this.#plain.size >= MOST_KEPT) this.#plain.clear()
       this.#plain.set(name, messages)

@@ -1,7 +1,7 @@
 import { type ErrorCode, PooledProducerError } from '../../errors.ts'
 import { describe } from '../../options.ts'
 import { isPlainObject } from '../message/json-value.ts'
-import type { CheckedTaskOptions, TaskOptions } from '../options/task-option-values.ts'
+import { type CheckedTaskOptions, DEFAULT_TASK_OPTIONS, type TaskOptions } from '../options/task-option-values.ts'
 import { taskOptions } from '../options/task-options.ts'
 
 /** Where a task goes: a queue's name, or options that hold where neither the task nor the call has its own. */
@@ -34,13 +34,18 @@ export function checkedRoute(route: unknown, place: string, code: ErrorCode = 'E
 }
 
 /**
- * The options of a task laid over those of its route: what the task says goes before, as in Celery's
- * `lpmerge`. An option that a call took away with null is the route's again.
+ * The options of a task laid over those of its route, and these over the app's: what the task says goes before,
+ * as in Celery's `lpmerge`. An option that a call took away with null is the route's again, or the app's.
  *
- * @throws {PooledProducerError} ERR_INVALID_TASK when the two do not go together.
+ * @throws {PooledProducerError} ERR_INVALID_TASK when they do not go together.
  */
-export function routedOptions(own: CheckedTaskOptions, route: CheckedRoute | undefined): CheckedTaskOptions {
-  return route === undefined ? own : taskOptions(own, route.options)
+export function routedOptions(
+  own: CheckedTaskOptions,
+  route: CheckedRoute | undefined,
+  defaults: CheckedTaskOptions,
+): CheckedTaskOptions {
+  if (route === undefined && defaults === DEFAULT_TASK_OPTIONS) return own
+  return taskOptions(own, route === undefined ? defaults : taskOptions(route.options, defaults))
 }
 
 function checked(given: TaskOptions, place: string, code: ErrorCode): CheckedTaskOptions {

@@ -1,5 +1,5 @@
 import type { Declaration } from '../../pool/declarations.ts'
-import type { CheckedTaskOptions } from '../options/task-option-values.ts'
+import { type CheckedTaskOptions, DEFAULT_TASK_OPTIONS } from '../options/task-option-values.ts'
 import { DelayTopology } from './delayed-delivery.ts'
 import { type Destination, destinationOf, type Place } from './destination.ts'
 import { Queues } from './queues.ts'
@@ -13,12 +13,15 @@ const MOST_NAMES = 10_000
 /** Where the tasks of an app go, and what must be declared for it. */
 export class Routing {
   readonly #settings: RoutingSettings
+  readonly #defaults: CheckedTaskOptions
   readonly #queues: Queues
   readonly #topology: DelayTopology | undefined
   readonly #byName = new Map<string, RoutesOfName>()
 
-  constructor(settings: RoutingSettings) {
+  /** @param defaults what the app says for tasks that do not. */
+  constructor(settings: RoutingSettings, defaults: CheckedTaskOptions = DEFAULT_TASK_OPTIONS) {
     this.#settings = settings
+    this.#defaults = defaults
     this.#queues = new Queues(settings)
     const { delayQueueType } = settings
     if (delayQueueType !== undefined) this.#topology = new DelayTopology(delayQueueType)
@@ -42,7 +45,7 @@ export class Routing {
    * @throws {PooledProducerError} ERR_INVALID_TASK
    */
   place(own: CheckedTaskOptions, route: CheckedRoute | undefined): Place {
-    const options = routedOptions(own, route)
+    const options = routedOptions(own, route, this.#defaults)
     const { exchange, routingKey, queue } = destinationOf(options, own, (choice) => this.#queues.find(choice))
     const delayedKey = this.#delayedKey(options, { exchange, routingKey, queue })
     const declaration = options.declare ? this.#declaration(queue, delayedKey) : undefined

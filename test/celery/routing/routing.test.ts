@@ -61,6 +61,20 @@ describe('taskRoutes', () => {
     ).toBeUndefined()
   })
 
+  test('go before the defaults of the app, and come back when a call takes its own option away', () => {
+    const settings = { taskRoutes: { 'a.*': { priority: 3 } }, taskDefaultPriority: 7 } as const
+    const { options, defaults } = celeryParts({ ...settings, pool: { send() {} } as never })
+    const routing = new Routing(options.routing, defaults)
+    const priorityOf = (name: string, own: TaskOptions) => {
+      return routing.place(taskOptions(own, taskOptions({ priority: 9 })), routing.routesOf(name).fixed).options
+        .priority
+    }
+
+    expect(priorityOf('a.b', {})).toBe(9)
+    expect(priorityOf('a.b', { priority: null })).toBe(3)
+    expect(priorityOf('other', { priority: null })).toBe(7)
+  })
+
   test('may be one table, one function, a Map or a list of pairs', () => {
     for (const routes of [{ t: 'q' }, () => 'q', new Map([['t', 'q']]), [['t', 'q']] as const]) {
       expect(destinationOf({ taskRoutes: routes as TaskRoutes }, 't')).toEqual(['', 'q'])
