@@ -25,6 +25,8 @@ export interface ConnectionOwner {
 }
 
 const CHANNEL_OPEN_LIMIT_MS = 5_000
+/** The other side of a closed connection has so long to end the socket too. */
+const END_LIMIT_MS = 1_000
 /** A connection lost sooner counts as a failed attempt: a broker that accepts and drops must not be hammered. */
 const STABLE_MS = 1_000
 /** A broker that refuses what is renewed at each attempt is asked less and less often, but this often at least. */
@@ -198,6 +200,8 @@ export class Connection {
       if (this.#model === model) this.lastError = error
     })
     model.on('close', (error) => {
+      // amqplib only ends its own side: a socket whose peer has fallen silent would stay half open.
+      setTimeout(() => destroySocket(model, new Error('the other side did not end')), END_LIMIT_MS).unref()
       if (this.#model !== model) return
       // A close by an operator, or a shutdown, comes without an error event.
       if (error !== undefined) this.lastError = error

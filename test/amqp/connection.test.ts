@@ -393,6 +393,16 @@ test('a peer that falls silent is noticed after three heartbeats, and its socket
   expect(socket).toMatchObject({ destroyed: true })
 })
 
+test('of a peer that has fallen silent no socket is left', async () => {
+  const proxy = await proxyTo()
+  const { connection, told } = await openConnection([proxy.url, broker.url], { heartbeatSeconds: 1 })
+  await proxy.set('black-hole')
+  await told.next('lost')
+  await until(() => connection.isOpen)
+
+  await until(() => socketsTo(proxy.port).every(({ destroyed }) => destroyed))
+})
+
 test('an aborted connection is opened anew', async () => {
   const proxy = await proxyTo()
   const { connection, told } = await openConnection(proxy.url)
