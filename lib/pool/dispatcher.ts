@@ -171,7 +171,7 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
     else if (isMissingExchange(error)) this.#declareAgain(publish, error)
     const isNack = error.code === 'ERR_NACKED' && mayResend(publish)
     const pauseMs = isNack ? this.#nacks.judge(publish, channel) : undefined
-    if (pauseMs === undefined) return this.#settlement.fail(publish, error)
+    if (pauseMs === undefined) return this.#settlement.fail(publish, publish.isInDoubt ? doubtful(error) : error)
     this.#counters.retries++
     this.#log.retried([publish], error)
     this.#adoptLater([publish], Math.max(pauseMs, pauseMsOf(publish)))
@@ -183,6 +183,7 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
     this.#counters.retries += open.length
     this.#log.retried(open, error)
     if (isSuspicion(error)) return this.#suspects.add(open, this.#channels())
+    for (const publish of open) publish.isInDoubt = true
     this.adopt(open.filter((publish) => pauseMsOf(publish) === 0))
     for (const publish of open) {
       const pauseMs = pauseMsOf(publish)
@@ -279,6 +280,12 @@ function isMissingExchange({ code, cause }: PooledProducerError): boolean {
 }
 
 const NO_OPTIONS: PublishLimits = Object.freeze({})
+
+/** The broker's no to a message sent again, of which an earlier copy may have been stored. */
+function doubtful({ code, message, retryable, cause }: PooledProducerError): PooledProducerError {
+  const text = `${message}; it was sent before, over a channel that was lost, and may have been stored then`
+  return new PooledProducerError(code, text, { outcome: 'unknown', retryable, cause })
+}
 
 /** What amqplib's encoder, or ours, has against a message: it stays unwritten. */
 function unwritten(error: unknown): PooledProducerError {

@@ -62,6 +62,8 @@ export class PendingPublish implements Outgoing {
   attempts = 0
   /** How it may be written again; undefined: as often as its time allows. */
   resending: Resending | undefined = undefined
+  /** Whether a channel was lost with it: the broker may have it, whatever it says of the message sent again. */
+  isInDoubt = false
   /** The nacks that it got; undefined: none. */
   nacked: NackRecord | undefined = undefined
   isSettled = false

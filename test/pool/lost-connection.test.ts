@@ -35,6 +35,21 @@ describe.each([
     expect(app.pool.stats()).toMatchObject({ publishes: 21, confirms: 21, retries: 20, failures: 0 })
   })
 
+  test('what the broker refuses when it is sent again is unknown: it may have been stored the first time', async () => {
+    const proxy = await makeProxy(broker.url)
+    const pool = await readyPool({ broker: proxy.url, fastPath })
+    const queue = await queues.declare()
+    await proxy.set('black-hole-down')
+    const failure = failureOf(pool.publish({ ...numbered(queue, 1), mandatory: true }))
+    await until(async () => (await queues.depth(queue)) === 1)
+    await queues.delete(queue)
+    proxy.reset()
+    await proxy.set('pass')
+
+    expect(await failure).toMatchObject({ code: 'ERR_UNROUTABLE', outcome: 'unknown', retryable: false })
+    expect((await failure).message).toMatch(/may have been stored/)
+  })
+
   test('with no confirm in confirmTimeoutMs the messages are sent again over another connection', async () => {
     const [silent, sound] = [await makeProxy(broker.url), await makeProxy(broker.url)]
     const logger = new RecordedLog()
