@@ -7,6 +7,7 @@ import { ConnectAttempt, type ConnectSettings, paceMs } from './connect-attempt.
 import { type ConnectionState, checkMove } from './connection-state.ts'
 import { earlyErrorOf } from './handshake-guard.ts'
 import { NodeList } from './node-list.ts'
+import { openedChannel } from './opened-channel.ts'
 import { withTimeLimit } from './time-limit.ts'
 
 /** amqplib's own channels: with confirms, for what is not a publish; and without, for consuming. */
@@ -24,7 +25,6 @@ export interface ConnectionOwner {
   warned(connection: Connection, reason: string): void
 }
 
-const CHANNEL_OPEN_LIMIT_MS = 5_000
 /** The other side of a closed connection has so long to end the socket too. */
 const END_LIMIT_MS = 1_000
 /** A connection lost sooner counts as a failed attempt: a broker that accepts and drops must not be hammered. */
@@ -137,12 +137,7 @@ export class Connection {
     const model = this.#model
     if (model === undefined) throw this.#unavailable('it is not connected')
     try {
-      return await withTimeLimit(
-        create(model),
-        CHANNEL_OPEN_LIMIT_MS,
-        () => new Error(`the broker opened no channel in ${CHANNEL_OPEN_LIMIT_MS} ms`),
-        (channel) => void channel.close().catch(ignore),
-      )
+      return await openedChannel(create(model))
     } catch (cause) {
       throw this.#unavailable(cause instanceof Error ? cause.message : String(cause), cause)
     }

@@ -372,6 +372,22 @@ describe('a queue', () => {
     expect(warnings[0]?.reason).toContain(queue)
   })
 
+  rabbitmqTest('that the broker refuses after a reconnect costs its channel, and not the connection', async () => {
+    const proxy = await makeProxy(broker.url)
+    const app = makeApp({ broker: proxy.url })
+    const queue = queues.name()
+    const task = app.createTask('tasks.add', { queue })
+    await task.delay(1)
+    await queues.delete(queue)
+    await queues.declare({ durable: false }, queue)
+    proxy.reset()
+    await until(() => app.pool.stats().connections === 0)
+    await task.delay(2)
+
+    expect(proxy.connections).toBe(2)
+    expect(await queues.depth(queue)).toBe(1)
+  })
+
   test('that is not declared, by wish, is the broker’s business', async () => {
     const app = makeApp({ broker: broker.url })
     const missing = uniqueName('missing')
