@@ -7,6 +7,7 @@ import type { FaultProxy } from '../../lib/testing/fault-proxy.ts'
 import { rabbitmqTest, useBroker } from '../support/broker.ts'
 import { makePool, makeProxy } from '../support/pools.ts'
 import { useQueues } from '../support/queues.ts'
+import { type Random, sequence } from '../support/random.ts'
 
 const broker = useBroker()
 const queues = useQueues(broker.url)
@@ -59,8 +60,6 @@ describe.each([
     60_000,
   )
 })
-
-type Random = (below: number) => number
 
 /** Messages with their outcomes, and what is wrong about those. */
 class Run {
@@ -146,14 +145,5 @@ async function publishWithLeases(run: Run, pool: ProducerPool, random: Random, e
       if (random(2) === 0) await Promise.race([Promise.all(publishes), delay(50)])
     })
     await delay(random(30))
-  }
-}
-
-/** The same numbers in each run (Lehmer's generator, modulus 2^31 - 1). */
-function sequence(seed: number): Random {
-  let state = seed
-  return (below) => {
-    state = (state * 48_271) % 2_147_483_647
-    return state % below
   }
 }

@@ -23,7 +23,7 @@ export interface ProofCounts {
   readonly unsettled: number
 }
 
-const FATES: readonly Fate[] = ['confirmed', 'nacked', 'returned', 'not-sent', 'unknown']
+export const FATES: readonly Fate[] = ['confirmed', 'nacked', 'returned', 'not-sent', 'unknown']
 const UNKNOWN_ID = 0
 const ATTEMPTED = 1
 const FIRST_FATE = 2
