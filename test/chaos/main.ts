@@ -12,7 +12,7 @@ const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '2' },
     seed: { type: 'string', default: `${Math.floor(Math.random() * 2 ** 30)}` },
-    rate: { type: 'string', default: '3600' },
+    rate: { type: 'string', default: '4000' },
     folder: { type: 'string' },
   },
 })
