@@ -13,6 +13,8 @@ interface Outstanding {
   readonly body: string | Buffer
 }
 
+/** How amqplib begins what the broker said; anything else it says itself, of a broker that broke the protocol. */
+const SAID_BY_BROKER = /^Channel closed by server: /
 const BASIC_CLASS = 60
 const BASIC_PUBLISH = 40
 const NAMED_EXCHANGE = /exchange '((?:[^']|'(?! in vhost))*)'/
@@ -20,10 +22,11 @@ const MESSAGE_SIZE = /message size (\d+)/
 
 /**
  * Which of the unconfirmed messages made the broker close the channel: the index of the guilty one, -1
- * when it was none of them (another operation on the channel failed), undefined when it cannot be told.
+ * when it was none of them (another operation on the channel failed, or the broker broke the protocol), undefined when it cannot be told.
  * RabbitMQ handles a channel's messages in order, so the first that fits what it complains of is the one.
  */
 export function findCulprit(reason: CloseReason, outstanding: readonly Outstanding[]): number | undefined {
+  if (!SAID_BY_BROKER.test(reason.message)) return -1
   // A bad content header is reported with the method of its class, or with none at all.
   const isPublish = reason.classId === BASIC_CLASS && (reason.methodId === BASIC_PUBLISH || reason.methodId === 0)
   if (reason.classId !== undefined && reason.classId !== 0 && !isPublish) return -1

@@ -35,6 +35,12 @@ const badExpiration = closed(
   `PRECONDITION_FAILED - invalid expiration 'soon': {error,badarg}`,
 )
 
+test('a broker that broke the protocol said nothing against a message', () => {
+  const reason = Object.assign(new Error('Expected BasicDeliver or BasicReturn; got <Content>'), { code: 505 })
+
+  expect(findCulprit(reason, [message('a')])).toBe(-1)
+})
+
 test.each<[string, CloseReason, ReturnType<typeof message>[], number | undefined]>([
   ['a missing exchange', notFound('b'), THREE, 1],
   [

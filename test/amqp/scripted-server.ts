@@ -27,8 +27,11 @@ export interface SentMethod {
 /** What the server answers to a method, all in one write; bytes are sent as they are, `hang up` ends the connection. */
 export type Answer = readonly (SentMethod | Buffer | 'hang up')[]
 
-/** Answers for methods by their name, in place of those of an ordinary handshake. */
-export type Script = Readonly<Record<string, Answer>>
+/**
+ * Answers for methods by their name, in place of those of an ordinary handshake; a function is told how often that
+ * method came, this time included.
+ */
+export type Script = Readonly<Record<string, Answer | ((times: number) => Answer)>>
 
 export interface ScriptedServer extends AsyncDisposable {
   readonly url: string
@@ -36,6 +39,10 @@ export interface ScriptedServer extends AsyncDisposable {
   readonly connections: number
   /** The last method of a name that came, e.g. `ConnectionStartOk`. */
   received(name: string): ReceivedMethod | undefined
+  /** How often a method of a name came. */
+  count(name: string): number
+  /** Says something unasked, on every connection. */
+  send(...answer: Answer): void
 }
 
 export const START: SentMethod = {
@@ -49,6 +56,13 @@ export const START: SentMethod = {
   },
 }
 export const OPEN_OK: SentMethod = { name: 'ConnectionOpenOk', fields: { knownHosts: '' } }
+
+/** For a script: a channel for whoever asks, with confirms; the numbers are amqplib's own. */
+export const CHANNEL_1: Script = {
+  ChannelOpen: [{ name: 'ChannelOpenOk', channel: 1, fields: { channelId: Buffer.alloc(0) } }],
+  ConfirmSelect: [{ name: 'ConfirmSelectOk', channel: 1 }],
+  ChannelClose: [{ name: 'ChannelCloseOk', channel: 1 }],
+}
 
 const HANDSHAKE: Script = {
   ProtocolHeader: [START],
@@ -68,10 +82,17 @@ function encoded(method: SentMethod | Buffer): Buffer {
   return defs.encodeMethod(defs[name] as number, channel, fields)
 }
 
+function say(socket: Socket, answer: Answer): void {
+  const frames = answer.filter((part) => part !== 'hang up').map(encoded)
+  socket.write(Buffer.concat(frames))
+  if (answer.includes('hang up')) socket.end()
+}
+
 /** An AMQP server that says what it is told to: for the faults on the wire that RabbitMQ cannot be made to show. */
 export async function startScriptedServer(script: Script = {}): Promise<ScriptedServer> {
   const sockets = new Set<Socket>()
   const received = new Map<number, ReceivedMethod>()
+  const counts = new Map<string, number>()
   const nameOf = new Map(Object.entries(defs).map(([name, id]) => [id, name]))
   let connections = 0
   const server = createServer({ noDelay: true }, (socket) => {
@@ -81,10 +102,10 @@ export async function startScriptedServer(script: Script = {}): Promise<Scripted
     let rest = Buffer.alloc(0)
     let isGreeted = false
     const answer = (name: string): void => {
-      const methods = script[name] ?? HANDSHAKE[name] ?? []
-      const frames = methods.filter((method) => method !== 'hang up').map(encoded)
-      socket.write(Buffer.concat(frames))
-      if (methods.includes('hang up')) socket.end()
+      const times = (counts.get(name) ?? 0) + 1
+      counts.set(name, times)
+      const given = script[name] ?? HANDSHAKE[name] ?? []
+      say(socket, typeof given === 'function' ? given(times) : given)
     }
     socket.on('data', (bytes) => {
       rest = Buffer.concat([rest, bytes])
@@ -110,6 +131,10 @@ export async function startScriptedServer(script: Script = {}): Promise<Scripted
       return connections
     },
     received: (name) => received.get(defs[name] as number),
+    count: (name) => counts.get(name) ?? 0,
+    send(...answer) {
+      for (const socket of sockets) say(socket, answer)
+    },
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy()
       await new Promise((resolve) => server.close(resolve))
