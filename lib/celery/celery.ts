@@ -9,17 +9,13 @@ import { taskName, taskOptions } from './options/task-options.ts'
 import { AsyncResult } from './results/async-result.ts'
 import { type BatchOutcome, type Kwargs, notAnItem, outcomes, Task, type TaskSender } from './task.ts'
 import type { TaskMessages } from './task-messages.ts'
+import type { AnyName, AnyTasks, CallOf, KnownName, ResultOf, TaskCall, TaskOf, TaskTypes } from './task-types.ts'
 
-/** One task of `sendTasks`. */
-export interface TaskCall {
-  readonly name: string
-  readonly args?: readonly unknown[]
-  readonly kwargs?: Kwargs
-  readonly options?: TaskOptions
-}
-
-/** Sends Celery tasks through a pool of kept channels. See {@link createCelery}. */
-export class Celery implements AsyncDisposable {
+/**
+ * Sends Celery tasks through a pool of kept channels. See {@link createCelery}. `Tasks` says what is known of
+ * the tasks at compile time; without it any name goes.
+ */
+export class Celery<Tasks = AnyTasks> implements AsyncDisposable {
   readonly pool: ProducerPool
   /** Commands to the workers: `revoke`, `ping`, `inspect` and the others. */
   readonly control: Control
@@ -49,10 +45,12 @@ export class Celery implements AsyncDisposable {
    *
    * @throws {PooledProducerError} ERR_INVALID_TASK names the option, the value and what was expected.
    */
+  createTask<Name extends KnownName<Tasks>>(name: Name, options?: TaskOptions): TaskOf<Tasks[Name]>
   createTask<Args extends readonly unknown[] = readonly unknown[], Result = unknown>(
-    name: string,
-    options: TaskOptions = {},
-  ): Task<Args, Result> {
+    name: AnyName<Tasks>,
+    options?: TaskOptions,
+  ): Task<Args, Result>
+  createTask(name: string, options: TaskOptions = {}): unknown {
     const checked = taskName(name)
     return new Task(this.#maker.of(checked, taskOptions(options)), this.#senderOf(checked))
   }
@@ -62,12 +60,21 @@ export class Celery implements AsyncDisposable {
    *
    * @throws {PooledProducerError} rejects with ERR_INVALID_TASK, and all that `pool.publish` rejects with.
    */
+  sendTask<Name extends KnownName<Tasks>>(
+    name: Name,
+    ...call: CallOf<Tasks[Name]>
+  ): Promise<AsyncResult<ResultOf<Tasks[Name]>>>
   sendTask(
-    name: string,
-    args: readonly unknown[] = [],
-    kwargs: Kwargs = {},
-    options: TaskOptions = {},
-  ): Promise<AsyncResult> {
+    name: AnyName<Tasks>,
+    args?: readonly unknown[],
+    kwargs?: Kwargs,
+    options?: TaskOptions,
+  ): Promise<AsyncResult>
+  sendTask(name: string, args: unknown = [], kwargs: unknown = {}, options: TaskOptions = {}): Promise<AsyncResult> {
+    return this.#sendByName(name, args, kwargs, options)
+  }
+
+  #sendByName(name: string, args: unknown, kwargs: unknown, options: TaskOptions): Promise<AsyncResult> {
     return this.#guarded(name, () => {
       return this.#senderOf(name).sendWith(this.#maker.named(name), args, kwargs, options) as Promise<AsyncResult>
     })
@@ -78,11 +85,11 @@ export class Celery implements AsyncDisposable {
    *
    * @throws {PooledProducerError} rejects with ERR_INVALID_TASK when `calls` is no array, and for nothing else.
    */
-  sendTasks(calls: readonly TaskCall[]): Promise<BatchOutcome[]> {
+  sendTasks(calls: readonly TaskCall<Tasks>[]): Promise<BatchOutcome[]> {
     return outcomes(calls, (call) => {
       if (typeof call !== 'object' || call === null) throw notAnItem('objects with a name and args', call)
-      const { name, args, kwargs, options } = call
-      return this.sendTask(name, args, kwargs, options)
+      const { name, args = [], kwargs = {}, options = {} } = call as TaskCall
+      return this.#sendByName(name, args, kwargs, options)
     })
   }
 
@@ -146,6 +153,6 @@ export class Celery implements AsyncDisposable {
  *
  * @throws {PooledProducerError} ERR_INVALID_OPTION names the option, the value and what was expected.
  */
-export function createCelery(options: CeleryOptions = {}): Celery {
+export function createCelery<Tasks extends TaskTypes<Tasks> = AnyTasks>(options: CeleryOptions = {}): Celery<Tasks> {
   return new Celery(options)
 }

@@ -14,6 +14,18 @@ export interface TaskSender {
 /** Keyword arguments by name. */
 export type Kwargs = Readonly<Record<string, unknown>>
 
+/** The arguments of a call and its options; what may be left out is optional. */
+export type CallParameters<Args extends readonly unknown[], Named> = undefined extends Named
+  ? [] extends Args
+    ? [args?: Args, kwargs?: Named, options?: TaskOptions]
+    : [args: Args, kwargs?: Named, options?: TaskOptions]
+  : [args: Args, kwargs: Named, options?: TaskOptions]
+
+/** One call of `delayMany`. */
+export type CallItem<Args, Named> = undefined extends Named
+  ? readonly [args: Args, kwargs?: NonNullable<Named>]
+  : readonly [args: Args, kwargs: Named]
+
 /** What became of one task of a batch. */
 export type BatchOutcome<Result = unknown> =
   | { readonly status: 'confirmed'; readonly result: AsyncResult<Result> }
@@ -21,8 +33,17 @@ export type BatchOutcome<Result = unknown> =
 
 const NO_KWARGS: Kwargs = Object.freeze({})
 
-/** A task by its name, with the options that hold for all its calls. */
-export class Task<Args extends readonly unknown[] = readonly unknown[], Result = unknown> {
+/**
+ * A task by its name, with the options that hold for all its calls. `Named` are its keyword arguments, with
+ * `undefined` where they can be left out; `Positional` is what `applyAsync` takes for `Args`, of which a task
+ * without a type of its own may take some by name.
+ */
+export class Task<
+  Args extends readonly unknown[] = readonly unknown[],
+  Result = unknown,
+  Named = Kwargs | undefined,
+  Positional extends readonly unknown[] = Args | readonly unknown[],
+> {
   readonly name: string
   readonly #sender: TaskSender
   readonly #messages: TaskMessages
@@ -39,17 +60,14 @@ export class Task<Args extends readonly unknown[] = readonly unknown[], Result =
    *
    * @throws {PooledProducerError} rejects with ERR_INVALID_TASK, and all that `pool.publish` rejects with.
    */
-  delay(...args: Args): Promise<AsyncResult<Result>> {
+  delay(...args: undefined extends Named ? Args : [keywordArgumentsAreNeeded: never]): Promise<AsyncResult<Result>> {
     return this.#sender.send(this.#messages, args, NO_KWARGS) as Promise<AsyncResult<Result>>
   }
 
   /** Sends the task with keyword arguments and options for this call, laid over the task's own. */
-  applyAsync(
-    args: Args | readonly unknown[] = [],
-    kwargs: Kwargs = NO_KWARGS,
-    options: TaskOptions = {},
-  ): Promise<AsyncResult<Result>> {
-    return this.#sender.sendWith(this.#messages, args, kwargs, options) as Promise<AsyncResult<Result>>
+  applyAsync(...call: CallParameters<Positional, Named>): Promise<AsyncResult<Result>>
+  applyAsync(args: unknown = [], kwargs: unknown = NO_KWARGS, options: TaskOptions = {}): Promise<unknown> {
+    return this.#sender.sendWith(this.#messages, args, kwargs, options)
   }
 
   /**
@@ -58,11 +76,11 @@ export class Task<Args extends readonly unknown[] = readonly unknown[], Result =
    *
    * @throws {PooledProducerError} rejects with ERR_INVALID_TASK when `items` is no array, and for nothing else.
    */
-  delayMany(items: readonly (readonly [args: Args, kwargs?: Kwargs])[]): Promise<BatchOutcome<Result>[]> {
+  delayMany(items: readonly CallItem<Args, Named>[]): Promise<BatchOutcome<Result>[]> {
     return outcomes(items, (item) => {
       if (!Array.isArray(item)) throw notAnItem('an array of args and kwargs', item)
       const [args, kwargs = NO_KWARGS] = item
-      return this.#sender.send(this.#messages, args, kwargs) as Promise<AsyncResult<Result>>
+      return this.#sender.send(this.#messages, args, kwargs as Kwargs) as Promise<AsyncResult<Result>>
     })
   }
 }
