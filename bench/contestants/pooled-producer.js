@@ -3,7 +3,16 @@ import { TASK_NAME } from '../harness/celery-message.js'
 import { ownVersion } from '../harness/versions.js'
 
 /** The package itself, as its README shows it: `delay()` resolves when the broker has confirmed. */
-export async function connect({ url, queue, toQueue, inFlight, connections, channels, poolOptions = {} }) {
+export async function connect({
+  url,
+  queue,
+  toQueue,
+  inFlight,
+  connections,
+  channels,
+  poolOptions = {},
+  taskOptions = {},
+}) {
   const app = createCelery({
     broker: url,
     logger: false,
@@ -11,7 +20,7 @@ export async function connect({ url, queue, toQueue, inFlight, connections, chan
     ...patience(inFlight),
     ...poolOptions,
   })
-  const add = app.createTask(TASK_NAME, { queue, declare: toQueue, mandatory: toQueue })
+  const add = app.createTask(TASK_NAME, { queue, declare: toQueue, mandatory: toQueue, ...taskOptions })
   await app.pool.ready()
 
   return {

@@ -9,6 +9,7 @@ const PYTHON = '/usr/bin/python3'
  */
 const CONTESTANTS = [
   { name: 'pooled-producer', kind: 'ours' },
+  { name: 'pooled-producer-options', kind: 'ours', note: 'eight constant options on the task' },
   { name: 'pooled-producer-batch', kind: 'ours', note: 'delayMany, batches of 100' },
   { name: 'celery-node-wrapped', kind: 'ours', note: 'withPooledProducer; always to a queue', storesAlways: true },
   { name: 'amqplib', kind: 'rival', note: 'by hand' },
@@ -22,6 +23,7 @@ const CONTESTANTS = [
   { name: 'channel-per-call', kind: 'rival', caps: { inFlight: 1_000, reason: 'a connection has 2,047 channels' } },
   { name: 'connection-per-call', kind: 'rival', caps: { inFlight: 100, reason: 'a broker has few file handles' } },
   { name: 'python-celery', kind: 'rival', note: 'confirm_publish, up to 10 threads', python: PYTHON },
+  { name: 'raw-awaited', kind: 'limit', note: 'ready-made frames, one write a turn, a promise each' },
   { name: 'raw-socket', kind: 'limit', note: 'ready-made frames, 100 to a write' },
   { name: 'message-alone', kind: 'limit', note: 'uuid, arguments, JSON; nothing sent' },
 ]

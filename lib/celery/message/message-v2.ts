@@ -53,7 +53,7 @@ export interface TaskProperties<T> {
 }
 
 const JSON_FORMAT: BodyFormat = Object.freeze({ contentType: 'application/json', contentEncoding: 'utf-8' })
-const NO_TIMES: TaskTimes = Object.freeze({ eta: null, expires: null, expiration: undefined })
+export const NO_TIMES: TaskTimes = Object.freeze({ eta: null, expires: null, expiration: undefined })
 
 /**
  * The times of a message that is sent at `now`, in milliseconds since 1970, a whole number. A lifetime

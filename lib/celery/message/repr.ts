@@ -17,6 +17,8 @@ export function argsRepr(args: readonly unknown[]): string {
 
 /** The `kwargsrepr` header: how Python spells a task's keyword arguments, a dict. */
 export function kwargsRepr(kwargs: Readonly<Record<string, unknown>>): string {
+  // Most calls have none.
+  if (Object.keys(kwargs).length === 0) return '{}'
   const text = new PythonText(MAX_LENGTH, MAX_LEVELS)
   text.writeDict(kwargs, 0)
   return wellFormed(text.text)
