@@ -13,7 +13,15 @@ const QUICK = {
   inFlight: [500],
   rounds: 3,
   seconds: 0.4,
-  names: ['pooled-producer', 'amqplib', 'rabbitmq-client', 'cloudamqp', 'raw-socket', 'message-alone'],
+  names: [
+    'pooled-producer',
+    'pooled-producer-options',
+    'amqplib',
+    'cloudamqp',
+    'raw-awaited',
+    'raw-socket',
+    'message-alone',
+  ],
 }
 /** A turn that would take longer is not made; the table says so. */
 const MAX_TURN_SECONDS = 30
@@ -159,9 +167,9 @@ function remember(result, { cpu, rate, ratio, cheapest, to, inFlight }) {
   const toCheapest = ratio(cpu, ours, cheapest)
   const bars = BARS[to]
   const toRatePeer = ratio(rate, ours, bars.ratePeer)
-  result.addRatio(`${key}/cpu to amqplib`, toAmqplib?.ratio, 'lower')
-  result.addRatio(`${key}/cpu to the cheapest rival`, toCheapest?.ratio, 'lower')
-  result.addRatio(`${key}/rate to ${bars.ratePeer}`, toRatePeer?.ratio, 'higher')
+  result.addRatio(`${key}/cpu to amqplib`, toAmqplib, 'lower')
+  result.addRatio(`${key}/cpu to the cheapest rival`, toCheapest, 'lower')
+  result.addRatio(`${key}/rate to ${bars.ratePeer}`, toRatePeer, 'higher')
   if (inFlight !== 500) return
 
   const where = `${DESTINATIONS[to]}, 500 in flight`
@@ -169,14 +177,24 @@ function remember(result, { cpu, rate, ratio, cheapest, to, inFlight }) {
   const rival = `CPU ${where}, to the cheapest rival`
   result.addBar(rival, 'at most', bars.toCheapest, toCheapest?.ratio, [cheapest, spread(toCheapest)].join(', '))
 
-  const parts = ['message-alone', 'raw-socket'].map((name) => cpu.get(name))
-  const sum = parts.every(Boolean) ? parts[0].map((alone, index) => alone + parts[1][index]) : undefined
-  const toSum = sum && cpu.has(ours) ? ratioOfMedians(cpu.get(ours), sum) : undefined
-  result.addRatio(`${key}/cpu to the sum of its parts`, toSum?.ratio, 'lower')
-  const sumBar = `CPU ${where}, to making the message + raw socket`
-  result.addBar(sumBar, 'at most', 1.2, toSum?.ratio, toSum && `${round(median(sum))} us; ${spread(toSum)}`)
+  const toSum = addSumBar(result, cpu, 'raw-socket', `CPU ${where}, to making the message + raw socket`)
+  result.addRatio(`${key}/cpu to the sum of its parts`, toSum, 'lower')
+  addSumBar(result, cpu, 'raw-awaited', `CPU ${where}, to making the message + awaiting ready-made frames`)
+  const toPlain = ratio(cpu, `${ours}-options`, ours)
+  result.addRatio(`${key}/cpu with options to without`, toPlain, 'lower')
+  const optionsBar = `CPU ${where}, with constant options on the task, to without`
+  result.addBar(optionsBar, 'at most', 1.1, toPlain?.ratio, spread(toPlain))
   const rateBar = `rate ${where}, to ${bars.ratePeer}`
   result.addBar(rateBar, 'at least', bars.rate, toRatePeer?.ratio, spread(toRatePeer))
+}
+
+/** Nobody who makes the message and sends it can cost less than making it and a limit that only sends. */
+function addSumBar(result, cpu, limit, name) {
+  const parts = ['message-alone', limit].map((part) => cpu.get(part))
+  const sum = parts.every(Boolean) ? parts[0].map((alone, index) => alone + parts[1][index]) : undefined
+  const toSum = sum && cpu.has('pooled-producer') ? ratioOfMedians(cpu.get('pooled-producer'), sum) : undefined
+  result.addBar(name, 'at most', 1.2, toSum?.ratio, toSum && `${round(median(sum))} us; ${spread(toSum)}`)
+  return toSum
 }
 
 /** How the cost at 100,000 in flight compares with that at 100. */
@@ -187,7 +205,7 @@ function flatness(result, to) {
   const [few, many] = [cpuAt(100), cpuAt(100_000)]
   const figure = few && many ? many / few : undefined
   result.addBar(`CPU ${DESTINATIONS[to]}, at 100,000 in flight to that at 100`, 'at most', 1.25, figure)
-  result.addRatio(`${to}/cpu at 100,000 to that at 100`, figure, 'lower')
+  result.addRatio(`${to}/cpu at 100,000 to that at 100`, { ratio: figure }, 'lower')
 }
 
 /** Ours, then the rivals from cheap to dear, then the limits. */

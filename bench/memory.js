@@ -96,7 +96,7 @@ async function heldRow(result, broker, { entry, form, poolOptions, held, silence
       const name = `bytes beside the message's own, ${form}, to ${SILENCES[silence]}`
       result.addBar(name, 'at most', 1_024, figure.besideBytes)
       // Below zero it would have no ratio; a message's own bytes are then the measure.
-      result.addRatio(`${silence}/${form}/bytes in flight to its own`, heapBytes / held / ownBytes, 'lower')
+      result.addRatio(`${silence}/${form}/bytes in flight to its own`, { ratio: heapBytes / held / ownBytes }, 'lower')
     }
     return {
       ...row,

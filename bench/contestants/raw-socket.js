@@ -51,7 +51,7 @@ export async function connect({ url, queue, toQueue, inFlight }) {
 }
 
 /** The bytes that amqplib writes for one message, taken from the buffer of its channel before they leave. */
-function captureFrames(channel, queue, mandatory) {
+export function captureFrames(channel, queue, mandatory) {
   const { buffer } = channel.connection.channels[channel.ch]
   const { id, headers, body } = celeryMessage(2)
   let frames

@@ -26,8 +26,11 @@ export class BenchResult {
     this.bars.push({ bench: this.bench, bar: name, relation, limit, figure, detail, met })
   }
 
-  /** A ratio of ours that the baseline remembers; `better` tells which way is an improvement. */
-  addRatio(key, value, better) {
-    if (Number.isFinite(value)) this.ratios[`${this.bench}/${key}`] = { value, better }
+  /**
+   * A ratio of ours that the baseline remembers, with its spread over the rounds if it has one; `better` tells
+   * which way is an improvement. Nothing is remembered of what was not measured.
+   */
+  addRatio(key, { ratio, least = ratio, greatest = ratio } = {}, better) {
+    if (Number.isFinite(ratio)) this.ratios[`${this.bench}/${key}`] = { value: ratio, least, greatest, better }
   }
 }
