@@ -8,6 +8,13 @@ export interface CeleryClient {
   createTask(name: string): unknown
 }
 
+/** Sends Celery tasks through the objects that its `brokers` hold; the npm package `celery-ts` makes such a client. */
+export interface CeleryTsClient {
+  createTask(name: string): object
+  disconnect(): Promise<unknown>
+  end(): Promise<unknown>
+}
+
 /** Sends tasks in a way of its own, with a producer that it finds in `options.producer`. */
 export interface TaskPublisher {
   sendTask(name: string, args: never, kwargs: never, options: never): unknown
@@ -19,7 +26,7 @@ export interface AmqplibConnection {
   createConfirmChannel(...options: never): Promise<unknown>
 }
 
-export type PublisherKind = 'celery-client' | 'task-publisher' | 'amqplib-connection' | 'function'
+export type PublisherKind = 'celery-client' | 'celery-ts-client' | 'task-publisher' | 'amqplib-connection' | 'function'
 
 /**
  * What a publisher is, by what it can do.
@@ -38,6 +45,11 @@ export function kindOf(publisher: unknown): PublisherKind {
   const can = (method: string) => typeof (publisher as Record<string, unknown>)[method] === 'function'
   if (can('then')) throw invalid('is a promise: await it first')
   if (can('sendTask')) return can('createTask') ? 'celery-client' : 'task-publisher'
+  const { brokers } = publisher as { readonly brokers?: unknown }
+  if (can('createTask') && Array.isArray(brokers)) {
+    refuseOtherBrokers(brokers)
+    return 'celery-ts-client'
+  }
   if (can('createChannel') && can('createConfirmChannel')) return 'amqplib-connection'
   if (can('createChannel') || can('createConfirmChannel')) {
     const missing = can('createChannel') ? 'createConfirmChannel' : 'createChannel'
@@ -50,6 +62,15 @@ export function kindOf(publisher: unknown): PublisherKind {
 }
 
 const CLASS = /^class\b/
+
+/** A client's tasks must not leave the broker that its workers listen to. */
+function refuseOtherBrokers(brokers: readonly unknown[]): void {
+  for (const broker of brokers) {
+    const { publish, channels } = (broker ?? {}) as { readonly publish?: unknown; readonly channels?: unknown }
+    if (typeof publish === 'function' && typeof channels === 'object') continue
+    throw invalid(`sends to what is no AMQP broker with channels: ${describe(broker)}`)
+  }
+}
 
 function invalid(fault: string): PooledProducerError {
   return new PooledProducerError('ERR_INVALID_PUBLISHER', `the publisher ${fault}`)

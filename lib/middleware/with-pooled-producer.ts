@@ -4,22 +4,24 @@ import type { Receipt } from '../pool/pending-publish.ts'
 import type { Producer } from '../pool/producer.ts'
 import { createProducerPool, ProducerPool } from '../pool/producer-pool.ts'
 import { pooledSendTask } from './celery-client.ts'
+import { brokersOf, pooledMethods } from './celery-ts-client.ts'
 import { poolConnection } from './pooled-connection.ts'
 import {
   type AmqplibConnection,
   type CeleryClient,
+  type CeleryTsClient,
   kindOf,
   type PublisherKind,
   type TaskPublisher,
 } from './publisher-kind.ts'
 
 /** What can be wrapped. */
-export type Publisher = CeleryClient | TaskPublisher | AmqplibConnection
+export type Publisher = CeleryClient | CeleryTsClient | TaskPublisher | AmqplibConnection
 
 /** A function that publishes with the producer that it is given. */
 export type PublishFunction<Args extends unknown[], T> = (producer: Producer, ...args: Args) => Promise<T> | T
 
-/** What `sendTask` and `delay` of a wrapped Celery client return beside the client's own. */
+/** What `sendTask`, `delay` and `applyAsync` of a wrapped Celery client return beside the client's own. */
 export interface PooledCelery {
   /** Resolves once the broker has confirmed the task. Awaited or not, it never ends the process. */
   readonly published: Promise<Receipt>
@@ -40,6 +42,7 @@ const WRAPPED = new WeakSet<object>()
  * | publisher | what changes |
  * |---|---|
  * | a client with `sendTask` and `createTask` (`celery-node`) | `sendTask` publishes through the pool, with no round trip before it |
+ * | a client with `createTask` and `brokers` (`celery-ts`) | what its tasks send goes through the pool as full messages |
  * | an object with `sendTask(name, args, kwargs, options)` | its `sendTask` finds a leased producer in `options.producer`, released on every path |
  * | an amqplib connection | `createChannel` and `createConfirmChannel` lease a kept channel, whose `close` gives it back |
  * | a function `(producer, ...args)` | becomes `(...args)`, with a lease around each call |
@@ -64,12 +67,25 @@ export function withPooledProducer(publisher: unknown, poolOrOptions: ProducerPo
   const kind = kindOf(publisher)
   refuseWrapped(publisher as object)
   refuseFixed(publisher as object, REPLACED[kind])
+  const brokers = kind === 'celery-ts-client' ? brokersOf(publisher as CeleryTsClient) : []
+  for (const broker of brokers) {
+    refuseWrapped(broker)
+    refuseFixed(broker, ['publish'])
+  }
   const pool = poolOf(poolOrOptions)
 
   if (kind === 'function') return marked(leased(publisher as LooseFunction, pool), pool)
   if (kind === 'celery-client') {
     const client = publisher as CeleryClient
     replace(client, { sendTask: pooledSendTask(client, pool) })
+  } else if (kind === 'celery-ts-client') {
+    // Its tasks hold the brokers: with these replaced, tasks made before go through the pool too.
+    const methods = pooledMethods(publisher as CeleryTsClient, pool)
+    for (const broker of brokers) {
+      replace(broker, methods.broker)
+      WRAPPED.add(broker)
+    }
+    replace(publisher as object, methods.client)
   } else if (kind === 'task-publisher') {
     replace(publisher as object, { sendTask: leasedSendTask(publisher as TaskPublisher, pool) })
   } else {
@@ -81,6 +97,7 @@ export function withPooledProducer(publisher: unknown, poolOrOptions: ProducerPo
 /** What a wrapped publisher has of its own from then on. */
 const REPLACED: Record<PublisherKind, readonly string[]> = {
   'celery-client': ['sendTask', 'producerPool'],
+  'celery-ts-client': ['createTask', 'producerPool'],
   'task-publisher': ['sendTask', 'producerPool'],
   'amqplib-connection': ['createChannel', 'createConfirmChannel', 'producerPool'],
   function: [],
