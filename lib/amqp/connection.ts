@@ -137,7 +137,10 @@ export class Connection {
     const model = this.#model
     if (model === undefined) throw this.#unavailable('it is not connected')
     try {
-      return await openedChannel(create(model))
+      return await openedChannel(create(model), this.#settings.connectTimeoutMs, (error) => {
+        // A blocked broker answers nothing, and is not broken; any other silence is the connection's.
+        if (this.#model === model && !this.isBlocked) this.abort(error)
+      })
     } catch (cause) {
       throw this.#unavailable(cause instanceof Error ? cause.message : String(cause), cause)
     }

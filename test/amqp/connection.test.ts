@@ -424,16 +424,27 @@ test('more channels than agreed on are refused one by one, and the connection li
   expect(connection.state).toBe('open')
 })
 
-test('a channel that is not opened in 5 s is given up', async () => {
+test('a connection on which no channel is opened in 5 s is given up for another', async () => {
   const proxy = await proxyTo()
-  const { connection } = await openConnection(proxy.url, { heartbeatSeconds: 0 })
+  const { connection, told } = await openConnection([proxy.url, broker.url], { heartbeatSeconds: 0 })
   await proxy.set('black-hole-down')
 
   await expect(connection.openChannel()).rejects.toMatchObject({
     code: 'ERR_BROKER_UNAVAILABLE',
     message: expect.stringMatching(/the broker opened no channel in 5000 ms$/),
   })
-}, 10_000)
+  expect(await told.next('lost')).toMatchObject({ reason: 'the broker opened no channel in 5000 ms' })
+  await until(() => connection.isOpen)
+  await (await connection.openChannel()).close()
+}, 15_000)
+
+test('a channel has no longer to open than a connection', async () => {
+  const proxy = await proxyTo()
+  const { connection } = await openConnection(proxy.url, { connectTimeoutMs: 200 })
+  await proxy.set('black-hole-down')
+
+  await expect(connection.openChannel()).rejects.toThrow(/the broker opened no channel in 200 ms$/)
+})
 
 test('close ends it for good', async () => {
   const proxy = await proxyTo()
