@@ -50,7 +50,12 @@ export class Declarations {
     const { generation } = connection
     const byName = new Map([...this.#known].map((declaration) => [declaration.name, declaration]))
     for (const declaration of byName.values()) {
-      if (!(await this.#run(declaration, channel))) channel = await connection.openChannel()
+      try {
+        if (!(await this.#run(declaration, channel))) channel = await connection.openChannel()
+      } catch (error) {
+        void close(channel)
+        throw error
+      }
     }
     this.#restored.set(connection, generation)
     return channel
@@ -126,5 +131,14 @@ export class Declarations {
       if (!declaration.isDeclared) this.#warn(`${name} was not declared: ${(error as Error).message}`)
       return false
     }
+  }
+}
+
+/** Nobody has the channel; one that is left open would be one less that the connection allows. */
+async function close(channel: RawChannel): Promise<void> {
+  try {
+    await channel.close()
+  } catch {
+    // It went with its connection.
   }
 }
