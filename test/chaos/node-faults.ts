@@ -1,7 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { RabbitmqNode } from '../../lib/testing/index.ts'
+import { until } from '../support/condition.ts'
 import type { Random } from '../support/random.ts'
 import type { ChaosCluster } from './cluster.ts'
+
+const LEADER_LIMIT_MS = 30_000
 
 /** Makes a fault and mends it; resolves when everything can be reached again. */
 export type Fault = (random: Random) => Promise<void>
@@ -62,9 +65,13 @@ async function closeConnection(node: RabbitmqNode, pid: string): Promise<void> {
 }
 
 async function leaderOf(cluster: ChaosCluster, random: Random): Promise<RabbitmqNode> {
-  const queues = (await cluster.list('list_queues', 'type', 'leader')).filter(({ leader }) => Boolean(leader))
-  const leader = queues[random(queues.length)]?.leader
-  const node = cluster.nodes.find(({ nodename }) => nodename === leader)
-  if (node === undefined) throw new Error(`no node of the cluster leads a quorum queue: ${JSON.stringify(queues)}`)
-  return node
+  const leaders: string[] = []
+  // For a moment after an election nobody may know the new leader.
+  await until(async () => {
+    const queues = await cluster.list('list_queues', 'type', 'leader')
+    leaders.push(...queues.map(({ leader }) => String(leader ?? '')).filter((leader) => leader !== ''))
+    return leaders.length > 0
+  }, LEADER_LIMIT_MS)
+  const leader = leaders[random(leaders.length)]
+  return cluster.nodes.find(({ nodename }) => nodename === leader) as RabbitmqNode
 }

@@ -56,8 +56,13 @@ export class QueueConsumer {
       let last: ConsumeMessage | undefined
       // One acknowledgement for all that came in a turn of the event loop.
       const acknowledge = () => {
-        if (last !== undefined) channel.ack(last, true)
+        const newest = last as ConsumeMessage
         last = undefined
+        try {
+          channel.ack(newest, true)
+        } catch {
+          // The channel was closed since, and the broker delivers them again.
+        }
       }
       await Promise.race([
         promise,
