@@ -198,7 +198,9 @@ export class ConfirmChannel<M extends Outgoing> {
   }
 
   async #closeOnce(): Promise<void> {
-    const closing = this.#raw.close()
+    // amqplib leaves a close unanswered when the connection ends under it.
+    const closed = new Promise<void>((resolve) => this.#raw.once('close', () => resolve()))
+    const closing = Promise.race([this.#raw.close(), closed])
     this.#orphan(abandonedChannel(this.closeReason))
     try {
       await withTimeLimit(closing, CLOSE_LIMIT_MS, () => new Error('the broker did not answer the close of a channel'))
@@ -227,6 +229,7 @@ export class ConfirmChannel<M extends Outgoing> {
 
   #answer(message: M, isNack: boolean, now: number): void {
     const { template, returned } = message
+    this.#writer.settled(message)
     if (returned !== undefined) this.#owner.refused(message, unroutable(template, returned), this)
     else if (isNack) this.#owner.refused(message, nacked(template), this)
     else this.#owner.confirmed(message, now - this.#ledger.takenAt, this)

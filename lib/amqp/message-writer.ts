@@ -23,10 +23,17 @@ export interface MessageWriter {
   flush(): void
   /** The broker has answered. */
   answered(): void
+  /** The broker has answered for this message. */
+  settled(message: WritableMessage): void
 }
 
 /** Above this many bytes that the kernel has not taken, nothing more is encoded. */
 const MAX_BACKLOG_BYTES = 256 * 1024
+/**
+ * Above this many bytes without an answer, nothing more is given to amqplib's publish, which makes a copy of each body
+ * and counts messages only.
+ */
+const MAX_UNANSWERED_BYTES = 2 ** 20
 /** RabbitMQ never negotiates more by default; used only where amqplib does not show what was agreed. */
 const DEFAULT_FRAME_MAX = 131_072
 
@@ -84,6 +91,8 @@ class FrameWriter implements MessageWriter {
 
   answered(): void {}
 
+  settled(): void {}
+
   #waitForRoom(): void {
     this.isCongested = true
     this.#wire.onceDrained(() => {
@@ -97,17 +106,24 @@ class FrameWriter implements MessageWriter {
 class PublicWriter implements MessageWriter {
   readonly isFast = false
   readonly isBypassed = false
-  isCongested = false
   readonly #raw: RawChannel
   readonly #frameMax: number
+  readonly #drained: () => void
+  #isFull = false
+  #unansweredBytes = 0
 
   constructor(raw: RawChannel, frameMax: number, drained: () => void) {
     this.#raw = raw
     this.#frameMax = frameMax
+    this.#drained = drained
     raw.on('drain', () => {
-      this.isCongested = false
+      this.#isFull = false
       drained()
     })
+  }
+
+  get isCongested(): boolean {
+    return this.#isFull || this.#unansweredBytes > MAX_UNANSWERED_BYTES
   }
 
   write(message: WritableMessage): void {
@@ -115,13 +131,20 @@ class PublicWriter implements MessageWriter {
     // amqplib does not check the size of its frames, and the broker answers by closing the connection.
     template.checkSize(message, this.#frameMax)
     // A tracer ends its span in the callback.
-    if (!this.#raw.publish(...template.publishArguments(message), noop)) this.isCongested = true
+    if (!this.#raw.publish(...template.publishArguments(message), noop)) this.#isFull = true
+    this.#unansweredBytes += Buffer.byteLength(message.body)
   }
 
   flush(): void {}
 
   answered(): void {
     trimUnconfirmed(this.#raw)
+  }
+
+  settled(message: WritableMessage): void {
+    const wasCongested = this.isCongested
+    this.#unansweredBytes -= Buffer.byteLength(message.body)
+    if (wasCongested && !this.isCongested) this.#drained()
   }
 }
 

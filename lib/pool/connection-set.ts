@@ -30,9 +30,6 @@ export interface ConnectionsOwner {
   refused(error: PooledProducerError): void
 }
 
-/** A close that a connection does not answer in this time is not waited for. */
-const CLOSE_LIMIT_MS = 2_000
-
 /** The connections of one pool, and what they mean together. */
 export class ConnectionSet implements ConnectionOwner {
   /** Those that publish. */
@@ -123,8 +120,9 @@ export class ConnectionSet implements ConnectionOwner {
     return { code: 'ERR_BROKER_UNAVAILABLE', reason, cause, retryAfterMs }
   }
 
-  async close(): Promise<void> {
-    await Promise.all([...this.all, this.consuming].map((connection) => connection.close(CLOSE_LIMIT_MS)))
+  /** Resolves after `limitMs` at the latest. */
+  async close(limitMs: number): Promise<void> {
+    await Promise.all([...this.all, this.consuming].map((connection) => connection.close(limitMs)))
   }
 
   opened({ id, broker }: Connection, { openMs, attempts }: { openMs: number; attempts: number }): void {

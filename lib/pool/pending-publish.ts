@@ -103,6 +103,12 @@ export class PendingPublish implements Outgoing {
     return typeof taskId === 'string' ? taskId : undefined
   }
 
+  /** The task's id, or the message's own; an empty text where it has none. */
+  get id(): string {
+    const { messageId } = this.template.fields.properties
+    return this.taskId ?? (typeof messageId === 'string' ? messageId : '')
+  }
+
   /** The name of the task that the message carries. */
   get task(): string | undefined {
     const task = this.template.fields.properties.headers?.task

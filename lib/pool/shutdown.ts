@@ -8,14 +8,22 @@ import { outcomeOf, type Settlement } from './settlement.ts'
 import type { Counters } from './stats.ts'
 import type { Subscriptions } from './subscriptions.ts'
 
-/** What became of the publishes that were open when `close` was called. */
+/**
+ * What became of the publishes that were open when `close` was called. A task is told by its id, another message by
+ * its `messageId`, and by an empty text where it has none.
+ */
 export interface CloseReport {
   readonly confirmed: number
-  /** Ids of the tasks that were written, and whose confirm did not come in time. */
+  /** Those that were written, and whose confirm did not come in time. */
   readonly unknown: readonly string[]
-  /** Ids of the tasks that were never written. */
+  /** Those that were never written. */
   readonly notSent: readonly string[]
 }
+
+/** A close that the broker does not answer in this time is not waited for. */
+const CLOSE_LIMIT_MS = 2_000
+/** It has left confirms open for the whole time of the close already. */
+const LATE_CLOSE_LIMIT_MS = 200
 
 /** What is shut down, from the callers to the sockets. */
 export interface Parts {
@@ -33,21 +41,23 @@ export async function shutDown(parts: Parts, timeoutMs: number): Promise<CloseRe
   const { leases, subscriptions, settlement, channels, factory, connections, counters } = parts
   const confirmedBefore = counters.confirms
   leases.rejectAll(() => closedPool('the pool was closed while this acquire waited'))
-  await withTimeLimit(settlement.whenSettled(), timeoutMs, () => new Error('too late')).catch(() => {})
+  const settled = settlement.whenSettled().then(() => CLOSE_LIMIT_MS)
+  const limitMs = await withTimeLimit(settled, timeoutMs, tooLate).catch(() => LATE_CLOSE_LIMIT_MS)
 
   const unknown: string[] = []
   const notSent: string[] = []
   settlement.failAll((publish) => {
     const outcome = outcomeOf(publish)
-    if (publish.taskId !== undefined) (outcome === 'unknown' ? unknown : notSent).push(publish.taskId)
+    const list = outcome === 'unknown' ? unknown : notSent
+    list.push(publish.id)
     return closedPool(`the pool was closed; no confirm came in ${timeoutMs} ms`, outcome)
   })
   const report = { confirmed: counters.confirms - confirmedBefore, unknown, notSent }
 
   channels.close()
-  await subscriptions.close()
-  await Promise.all([...factory.open].map((channel) => channel.destroy('pool closed')))
-  await connections.close()
+  const closing = [...factory.open].map((channel) => channel.destroy('pool closed'))
+  await withTimeLimit(Promise.all([subscriptions.close(), ...closing]), limitMs, tooLate).catch(() => {})
+  await connections.close(limitMs)
   settlement.stop()
   leases.stop()
   return report
@@ -55,4 +65,8 @@ export async function shutDown(parts: Parts, timeoutMs: number): Promise<CloseRe
 
 export function closedPool(message: string, outcome: 'not-sent' | 'unknown' = 'not-sent'): PooledProducerError {
   return new PooledProducerError('ERR_POOL_CLOSED', message, { outcome })
+}
+
+function tooLate(): Error {
+  return new Error('too late')
 }

@@ -277,13 +277,15 @@ describe.each([
         // amqplib's own buffers are emptied between turns.
         if (written % 100 === 0) seen.push(...(await script.taken()))
       }
-      // What waits is bounded: by bytes, or by amqplib's own count of frames.
+      // What waits is bounded by bytes: those of the socket, or, as amqplib shows none, those without an answer.
       expect(written).toBeLessThan(3_000)
       expect(answers.relievedCount).toBe(0)
       script.resume()
+      const answered = channel.isFast ? 0 : 1
+      if (answered > 0) script.ack(1)
       await until(() => answers.relievedCount > 0)
 
-      expect(channel.room).toBe(100_000 - written)
+      expect(channel.room).toBe(100_000 - written + answered)
       seen.push(...(await script.taken()))
       expect(seen.filter((name) => name === 'BasicPublish')).toHaveLength(written)
     })

@@ -88,6 +88,27 @@ test('a channel older than maxChannelAgeMs is replaced when it is given back, an
   })
 })
 
+test('a retired channel counts for maxChannels until its messages are settled: the broker counts it too', async () => {
+  const proxy = await makeProxy(broker.url)
+  const pool = await readyPool({ broker: proxy.url, maxChannels: 1, maxChannelAgeMs: 1 })
+  await proxy.set('delay', { ms: 60_000 })
+  const first = await pool.acquire()
+  const confirmed = first.publish({ exchange: 'amq.fanout', routingKey: '', body: 'x' })
+  await spin(5)
+  first.release()
+
+  const waiting = pool.acquire()
+  await until(() => pool.stats().waiting === 1)
+  await spin(20)
+  expect(pool.stats()).toMatchObject({ channels: 1, leased: 0, inFlight: 1 })
+  await proxy.set('pass')
+
+  await confirmed
+  const next = await waiting
+  expect(pool.stats()).toMatchObject({ channels: 1, leased: 1, channelsOpened: 2, channelsClosed: 1 })
+  next.release()
+})
+
 test('there are never more channels than maxChannels, however many ask', async () => {
   const logger = new RecordedLog()
   const pool = makePool({ broker: broker.url, maxChannels: 4, logger })

@@ -214,6 +214,22 @@ describe.each([
   })
 })
 
+test("through amqplib's public publish, which copies each body, large ones wait their turn outside of it", async () => {
+  const proxy = await makeProxy(broker.url)
+  const pool = await readyPool({ broker: proxy.url, fastPath: false, maxChannels: 1 })
+  await proxy.set('delay', { ms: 60_000 })
+  const body = Buffer.alloc(200_000)
+  const publishes = Array.from({ length: 40 }, () => pool.publish({ ...DROPPED, body }))
+
+  await until(() => pool.stats().inFlight > 0)
+  // A mebibyte, and what passes it.
+  expect(pool.stats()).toMatchObject({ inFlight: 6, waiting: 34, bufferedBytes: 40 * body.length })
+  await proxy.set('pass')
+
+  await Promise.all(publishes)
+  expect(pool.stats()).toMatchObject({ confirms: 40, retries: 0, inFlight: 0 })
+})
+
 test('an abort before the publish sends nothing', async () => {
   const pool = makePool({ broker: broker.url })
   const queue = await queues.declare()
