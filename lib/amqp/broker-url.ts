@@ -6,6 +6,8 @@ export interface BrokerAddress {
   readonly protocol: 'amqp' | 'amqps'
   readonly hostname: string
   readonly port: number
+  /** The Unix domain socket or the named pipe of Windows that stands in place of host and port. */
+  readonly path?: string
   readonly vhost: string
   /** Empty when it is known at each attempt only, or not needed. */
   readonly username: string
@@ -28,12 +30,15 @@ const TUNING: Record<Tuning, { min: number; max: number }> = {
 
 const UNKNOWN = { username: '', password: '' }
 const NOT_A_URL = 'is not a URL such as amqp://user:password@host/vhost'
-const PROTOCOLS = { 'amqp:': 'amqp', 'pyamqp:': 'amqp', 'amqps:': 'amqps' } as const
+const NOT_A_SOCKET = 'must name the path of a socket, as in amqp+unix:///run/rabbitmq.sock?vhost=prod'
+const PROTOCOLS = { 'amqp:': 'amqp', 'pyamqp:': 'amqp', 'amqps:': 'amqps', 'amqp+unix:': 'amqp' } as const
 const DEFAULT_PORT = { amqp: 5_672, amqps: 5_671 }
 
 /**
  * The parts of a broker's URL, `amqp[s]://user:password@host:port/vhost?frameMax=..&channelMax=..&heartbeat=..`
- * (RabbitMQ URI Specification; Celery's `pyamqp:` is taken too, and its `//` for the vhost `/`).
+ * (RabbitMQ URI Specification; Celery's `pyamqp:` is taken too, and its `//` for the vhost `/`), or
+ * `amqp+unix://user:password@localhost/path/of/the.socket?vhost=..` for a broker, or a proxy before it, on this host;
+ * `amqp+unix:////./pipe/name` is a named pipe of Windows.
  *
  * @throws {PooledProducerError} ERR_INVALID_OPTION says what is wrong, never the URL: it holds a password.
  */
@@ -46,7 +51,7 @@ export function parseBrokerUrl(url: string, login?: Renewable<Login>): BrokerAdd
     throw invalid(NOT_A_URL)
   }
   const protocol = PROTOCOLS[parts.protocol as keyof typeof PROTOCOLS]
-  if (protocol === undefined) throw invalid(`must begin with amqp: or amqps:, not ${parts.protocol}`)
+  if (protocol === undefined) throw invalid(`must begin with amqp:, amqps: or amqp+unix:, not ${parts.protocol}`)
 
   if (!url.includes('//')) throw invalid(NOT_A_URL)
   // Left unencoded, a password's #, ? or / ends the host, and the rest of it would be shown as a vhost.
@@ -54,19 +59,37 @@ export function parseBrokerUrl(url: string, login?: Renewable<Login>): BrokerAdd
     throw invalid("has an @ behind its host: a password's special characters must be percent-encoded")
   }
 
+  const { shown, ...place } = parts.protocol === 'amqp+unix:' ? socketPlace(parts) : hostPlace(parts, protocol)
+  const { username, password } = login === undefined ? userOf(parts) : 'username' in login ? login : UNKNOWN
+  const shownUser = login === undefined || username !== '' ? `${encodeURIComponent(username)}@` : ''
+  const display = `${parts.protocol === 'amqp+unix:' ? 'amqp+unix' : protocol}://${shownUser}${shown}`
+
+  const address = { protocol, ...place, username, tuning: tuning(parts.searchParams), display }
+  return Object.freeze(
+    Object.defineProperty(address as BrokerAddress, 'password', { value: password, enumerable: false }),
+  )
+}
+
+type Place = Pick<BrokerAddress, 'hostname' | 'port' | 'path' | 'vhost'> & { readonly shown: string }
+
+function hostPlace(parts: URL, protocol: 'amqp' | 'amqps'): Place {
   const hostname = parts.hostname.replace(/^\[|\]$/g, '') || 'localhost'
   const port = parts.port === '' ? DEFAULT_PORT[protocol] : Number(parts.port)
   if (port === 0) throw invalid('has the port 0')
   const vhost = decoded(parts.pathname.slice(1), 'vhost') || '/'
-  const { username, password } = login === undefined ? userOf(parts) : 'username' in login ? login : UNKNOWN
   const shownHost = hostname.includes(':') ? `[${hostname}]` : hostname
-  const shownUser = login === undefined || username !== '' ? `${encodeURIComponent(username)}@` : ''
-  const display = `${protocol}://${shownUser}${shownHost}:${port}/${encodeURIComponent(vhost)}`
+  return { hostname, port, vhost, shown: `${shownHost}:${port}/${encodeURIComponent(vhost)}` }
+}
 
-  const address = { protocol, hostname, port, vhost, username, tuning: tuning(parts.searchParams), display }
-  return Object.freeze(
-    Object.defineProperty(address as BrokerAddress, 'password', { value: password, enumerable: false }),
-  )
+/** A URL cannot have a user and no host, so `localhost` may stand there. */
+function socketPlace(parts: URL): Place {
+  if (!['', 'localhost'].includes(parts.hostname))
+    throw invalid(`has a socket on ${parts.hostname}; it can only be on this host`)
+  // A URL's path loses the dot of `//./pipe/name`.
+  const path = decoded(parts.pathname, 'path').replace(/^\/\/pipe\//, '//./pipe/')
+  if (path === '' || path === '/') throw invalid(NOT_A_SOCKET)
+  const vhost = parts.searchParams.get('vhost') || '/'
+  return { hostname: 'localhost', port: 0, path, vhost, shown: `${path}?vhost=${encodeURIComponent(vhost)}` }
 }
 
 function tuning(query: URLSearchParams): BrokerAddress['tuning'] {

@@ -81,7 +81,7 @@ export class ConnectAttempt {
 
   async #dial(id: number, listener: ConnectListener): Promise<ChannelModel> {
     const { connectTimeoutMs, heartbeatSeconds, name } = this.#settings
-    const { protocol, hostname, port, vhost, username, password, tuning } = this.address
+    const { protocol, hostname, port, path, vhost, username, password, tuning } = this.address
     const tls = await this.#ask('tls', this.#settings.tls, checkTls)
     const login = await this.#ask('credentials', this.#settings.credentials, checkLogin)
     if (protocol === 'amqps' && trustsAnybody(tls)) listener.warned(TRUSTS_ANYBODY)
@@ -105,6 +105,8 @@ export class ConnectAttempt {
         ...tls,
         // With Nagle's algorithm each publish that is followed by a round trip costs 40 ms.
         ...cancellable,
+        // Of Node's sockets too: it wins over host and port.
+        ...(path === undefined ? {} : { path }),
         ...(login !== undefined && 'mechanism' in login ? { credentials: mechanisms.external() } : {}),
         noDelay: true,
         keepAlive: true,

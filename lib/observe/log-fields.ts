@@ -6,7 +6,7 @@ const MAX_DEPTH = 5
 
 // Only white space ends the secret: a password may hold an unencoded slash, quote or at sign. The next URL of
 // a list ends it too. Rather too much is hidden than too little.
-const CREDENTIALS = /(amqps?:\/\/[^\s:]*):(?:(?!amqps?:\/\/)\S)*@/gi
+const CREDENTIALS = /(amqp(?:s|\+unix)?:\/\/[^\s:]*):(?:(?!amqp(?:s|\+unix)?:\/\/)\S)*@/gi
 
 /** An error as a record holds it. */
 export interface LoggedError {

@@ -196,7 +196,9 @@ class Stream {
 
 /** libuv refuses to reset a socket in the middle of its orderly end; Node then never closes it, and cannot exit. */
 function reset(socket: Socket): void {
-  if (socket.writableEnded && !socket.writableFinished) socket.destroy()
+  // A Unix domain socket knows no reset.
+  const isTcp = 'remoteFamily' in socket && (socket.connecting || socket.remoteFamily !== undefined)
+  if (!isTcp || (socket.writableEnded && !socket.writableFinished)) socket.destroy()
   else socket.resetAndDestroy()
 }
 

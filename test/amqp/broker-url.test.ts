@@ -45,6 +45,19 @@ test.each<[string, Partial<BrokerAddress>]>([
   ['amqp://h?heartbeat=65535', { vhost: '/', tuning: { heartbeat: 65_535 } }],
   ['amqp://h?frameMax=2147483647&channelMax=65535', { tuning: { frameMax: 2 ** 31 - 1, channelMax: 65_535 } }],
   ['amqp://h?locale=de_DE&ssl=true', { tuning: {} }],
+  ['amqp+unix:///run/rabbit.sock', { protocol: 'amqp', path: '/run/rabbit.sock', vhost: '/', username: 'guest' }],
+  [
+    'amqp+unix://u:p@localhost/run/my%20rabbit.sock?vhost=a%2Fb&heartbeat=7',
+    {
+      path: '/run/my rabbit.sock',
+      vhost: 'a/b',
+      username: 'u',
+      password: 'p',
+      tuning: { heartbeat: 7 },
+      display: 'amqp+unix://u@/run/my rabbit.sock?vhost=a%2Fb',
+    },
+  ],
+  ['amqp+unix:////./pipe/rabbit', { path: '//./pipe/rabbit' }],
 ])('%s is understood', (url, expected) => {
   expect(parsed(url)).toMatchObject(expected)
 })
@@ -52,6 +65,9 @@ test.each<[string, Partial<BrokerAddress>]>([
 const NOT_A_URL = /^the broker's URL is not a URL such as amqp:\/\/user:password@host\/vhost$/
 
 test.each<[string, RegExp]>([
+  ['amqp+unix://rabbit-1/run/rabbit.sock', /has a socket on rabbit-1; it can only be on this host$/],
+  ['amqp+unix://', /must name the path of a socket/],
+  ['amqp+unix:///', /must name the path of a socket/],
   ['', NOT_A_URL],
   ['rabbit', NOT_A_URL],
   ['amqp', NOT_A_URL],
@@ -64,9 +80,9 @@ test.each<[string, RegExp]>([
   ['amqp://u:s3cret@h:65536', NOT_A_URL],
   ['amqp://u:s3cret@[::1', NOT_A_URL],
   ['amqp://u:s3cret@h h', NOT_A_URL],
-  ['http://u:s3cret@h', /must begin with amqp: or amqps:, not http:$/],
-  ['redis://:s3cret@h', /must begin with amqp: or amqps:, not redis:$/],
-  ['localhost:5672', /must begin with amqp: or amqps:, not localhost:$/],
+  ['http://u:s3cret@h', /must begin with amqp:, amqps: or amqp\+unix:, not http:$/],
+  ['redis://:s3cret@h', /must begin with amqp:, amqps: or amqp\+unix:, not redis:$/],
+  ['localhost:5672', /must begin with amqp:, amqps: or amqp\+unix:, not localhost:$/],
   ['amqp://u:s3cret@h:0', /has the port 0$/],
   ['amqp://u:s3cret%@h', /has a % in its password that is not followed by two hexadecimal digits$/],
   ['amqp://u:s3cret%ff@h', /has a % in its password/],
