@@ -39,6 +39,18 @@ export const ERROR_CODES: readonly ErrorCode[] = Object.keys(RETRYABLE) as Error
  */
 export type Outcome = 'not-sent' | 'refused' | 'unknown'
 
+/** An exception that a worker raised. */
+export interface RemoteException {
+  /** Its class, e.g. `ValueError`. */
+  readonly type: string
+  /** Its text, as Python's `str()` gives it. */
+  readonly message: string
+  /** The module of its class, e.g. `builtins`. */
+  readonly module: string | undefined
+  /** As Python prints it. */
+  readonly traceback: string | undefined
+}
+
 /** What an error can say beside its code and its message. */
 export interface ErrorDetails {
   readonly cause?: unknown
@@ -48,6 +60,7 @@ export interface ErrorDetails {
   readonly retryAfterMs?: number | undefined
   /** A snapshot of the pool, as `pool.stats()` gives it. */
   readonly stats?: object
+  readonly remote?: RemoteException
 }
 
 /**
@@ -61,7 +74,7 @@ export class PooledProducerError extends Error {
   readonly retryable: boolean
   /** What is known of the message; only on errors of a publish. */
   declare readonly outcome?: Outcome
-  /** The id of the task that was not sent; only on errors of a task. */
+  /** The id of the task; only on errors of a task or of its result. */
   declare readonly taskId?: string
   /**
    * How long to wait before the same call, in milliseconds: until the next attempt to connect, or a second where
@@ -70,6 +83,8 @@ export class PooledProducerError extends Error {
   declare readonly retryAfterMs?: number
   /** The pool's numbers at the time; only where they explain the error. */
   declare readonly stats?: object
+  /** What the worker raised; only where a task has failed or was revoked. */
+  declare readonly remote?: RemoteException
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, 'cause' in details ? { cause: details.cause } : undefined)
@@ -80,6 +95,7 @@ export class PooledProducerError extends Error {
     if (details.taskId !== undefined) this.taskId = details.taskId
     if (details.retryAfterMs !== undefined) this.retryAfterMs = details.retryAfterMs
     if (details.stats !== undefined) this.stats = details.stats
+    if (details.remote !== undefined) this.remote = details.remote
   }
 }
 

@@ -10,6 +10,8 @@ export type { ConsumeMessage }
 export interface Consumption {
   /** Declares the queue, and gives its name. A second time does no harm. */
   declare(channel: PlainChannel): Promise<string>
+  /** Takes away what nobody needs once nobody consumes. */
+  dispose?(channel: PlainChannel): Promise<unknown>
   /** False: the broker keeps each message until it was handed over. Default: true, it forgets what it has sent. */
   readonly noAck?: boolean
   /** Messages that the broker sends ahead of their acks. Default: any number. */
@@ -33,6 +35,7 @@ export class Consumer {
   #channel: PlainChannel | undefined
   #error: Error | undefined
   #isConsuming = false
+  #isDisposing = false
   #lastUnacked: ConsumeMessage | undefined
 
   constructor(consumption: Consumption, owner: ConsumerOwner) {
@@ -59,6 +62,17 @@ export class Consumer {
       throw this.#error ?? new Error('the channel was closed')
     }
     this.#isConsuming = true
+  }
+
+  /** Takes away what it has declared, and ends it; as {@link close}. */
+  async dispose(): Promise<void> {
+    const channel = this.#isConsuming ? this.#channel : undefined
+    const { dispose } = this.#consumption
+    if (channel !== undefined && dispose !== undefined) {
+      this.#isDisposing = true
+      await withTimeLimit(dispose(channel), LIMIT_MS, () => new Error('late')).catch(ignore)
+    }
+    await this.close()
   }
 
   /** Ends it. Resolves when the broker has answered, or does not in time; never rejects. */
@@ -99,7 +113,7 @@ export class Consumer {
     if (this.#channel === undefined) return
     this.#error ??= reason
     void this.close()
-    if (this.#isConsuming) this.#owner.ended(reason)
+    if (this.#isConsuming && !this.#isDisposing) this.#owner.ended(reason)
   }
 }
 

@@ -16,7 +16,7 @@ import { deliveryMode, duration, flag, integerFrom, nonEmptyText } from './optio
 import { type RetryPolicy, retryPolicy } from './options/retry-policy.ts'
 import type { CheckedTaskOptions } from './options/task-option-values.ts'
 import { taskOptions } from './options/task-options.ts'
-
+import { RESULT_OPTIONS, type ResultOptions, type ResultSettings, resultSettings } from './results/result-options.ts'
 import {
   ROUTING_OPTIONS,
   type RoutingOptions,
@@ -25,7 +25,7 @@ import {
 } from './routing/routing-options.ts'
 
 /** What an app decides for all its tasks. Names and meanings are Celery's settings, in camelCase. */
-export interface AppOptions extends RoutingOptions {
+export interface AppOptions extends RoutingOptions, ResultOptions {
   /** The message protocol: 2, or 1 for workers before Celery 4. Default: 2. */
   taskProtocol?: 1 | 2
   /** What bodies are written in, unless a task says otherwise. Default: `json`. */
@@ -62,15 +62,15 @@ export interface CeleryOptions extends AppOptions, PoolOptions {
   pool?: ProducerPool
 }
 
-/** An app's own options but for those of its routing. */
-type OtherOptions = Omit<AppOptions, keyof RoutingOptions>
+/** An app's own options but for those of its routing and its results. */
+type OtherOptions = Omit<AppOptions, keyof RoutingOptions | keyof ResultOptions>
 /** The options that every app has, by default if need be. */
 type Settled = 'taskProtocol' | 'taskSerializer' | 'controlExchange' | 'jsonTypes' | 'serializers' | 'compressors'
 
 /** {@link AppOptions} checked, with defaults where there are any. */
 export type EffectiveAppOptions = Readonly<Required<Pick<OtherOptions, Settled>>> & {
   readonly [Name in Exclude<keyof OtherOptions, Settled>]: OtherOptions[Name] | undefined
-} & { readonly routing: RoutingSettings }
+} & { readonly routing: RoutingSettings; readonly results: ResultSettings }
 
 /** What an app is made of. */
 export interface CeleryParts {
@@ -117,6 +117,7 @@ export function celeryParts(given: CeleryOptions = {}): CeleryParts {
     delete poolOptions[name]
   }
   checked.routing = routingSettings(taken(poolOptions, ROUTING_OPTIONS))
+  checked.results = resultSettings(taken(poolOptions, RESULT_OPTIONS))
   const options = Object.freeze(checked) as unknown as EffectiveAppOptions
   const parts = { options, formats: asOption(() => new MessageFormats(options)), defaults: defaultsOf(options) }
   if (pool === undefined) return { pool: new ProducerPool(poolOptions), ownsPool: true, ...parts }

@@ -4,9 +4,12 @@ import type { ProducerPool } from '../pool/producer-pool.ts'
 import { type CeleryOptions, celeryParts } from './celery-options.ts'
 import { Control } from './control/control.ts'
 import { MessageMaker } from './message-maker.ts'
+import { nonEmptyText } from './options/option-rules.ts'
 import type { TaskOptions } from './options/task-option-values.ts'
 import { taskName, taskOptions } from './options/task-options.ts'
 import { AsyncResult } from './results/async-result.ts'
+import { openBackend } from './results/open-backend.ts'
+import type { ResultBackend, ResultStats } from './results/result-backend.ts'
 import { type BatchOutcome, type Kwargs, notAnItem, outcomes, Task, type TaskSender } from './task.ts'
 import type { TaskMessages } from './task-messages.ts'
 import type { AnyName, AnyTasks, CallOf, KnownName, ResultOf, TaskCall, TaskOf, TaskTypes } from './task-types.ts'
@@ -20,6 +23,7 @@ export class Celery<Tasks = AnyTasks> implements AsyncDisposable {
   /** Commands to the workers: `revoke`, `ping`, `inspect` and the others. */
   readonly control: Control
   readonly #ownsPool: boolean
+  readonly #results: ResultBackend
   readonly #maker: MessageMaker
   readonly #sender: TaskSender = {
     send: (messages, args, kwargs) => this.#send(messages, args, kwargs),
@@ -36,7 +40,8 @@ export class Celery<Tasks = AnyTasks> implements AsyncDisposable {
     this.pool = parts.pool
     this.#ownsPool = parts.ownsPool
     this.control = new Control(parts.pool, parts.options.controlExchange)
-    this.#maker = new MessageMaker(parts)
+    this.#results = openBackend(parts.options.results, parts.pool)
+    this.#maker = new MessageMaker(parts, this.#results)
   }
 
   /**
@@ -93,10 +98,25 @@ export class Celery<Tasks = AnyTasks> implements AsyncDisposable {
     })
   }
 
-  /** Closes the pool, if it is the app's own. */
+  /**
+   * The result of a task by its id. With `rpc://` only the app that has sent the task gets it.
+   *
+   * @throws {PooledProducerError} ERR_INVALID_TASK when the id is none.
+   */
+  asyncResult<Result = unknown>(taskId: string): AsyncResult<Result> {
+    return new AsyncResult(nonEmptyText('the id of a task', taskId), this.#results)
+  }
+
+  /** Numbers of the results that have come, and of those that are waited for. */
+  resultStats(): ResultStats {
+    return this.#results.stats
+  }
+
+  /** Closes the pool, if it is the app's own; who still waits for a result then waits in vain, and is told so. */
   async close(options?: { timeoutMs?: number }): Promise<void> {
     await this.control.close()
     if (this.#ownsPool) await this.pool.close(options)
+    await this.#results.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -126,8 +146,9 @@ export class Celery<Tasks = AnyTasks> implements AsyncDisposable {
     try {
       const prepared = messages.prepare(id, args, kwargs)
       const publisher = (messages.options.producer as Producer | undefined) ?? this.pool
-      const { publishOptions, place } = messages
-      return publisher.send(prepared, new AsyncResult(id), publishOptions, place.declaration) as Promise<AsyncResult>
+      const { publishOptions, declaration } = messages
+      const result = new AsyncResult(id, messages.results)
+      return publisher.send(prepared, result, publishOptions, declaration) as Promise<AsyncResult>
     } catch (error) {
       return this.pool.refuse(error as PooledProducerError, messages.name, id)
     }

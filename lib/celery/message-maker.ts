@@ -2,6 +2,8 @@ import type { CeleryParts } from './celery-options.ts'
 import type { MessageFormats } from './message/message-format.ts'
 import { type CheckedTaskOptions, DEFAULT_TASK_OPTIONS, type TaskOptions } from './options/task-option-values.ts'
 import { taskName, taskOptions } from './options/task-options.ts'
+import { resultsOf } from './results/no-results.ts'
+import type { ResultBackend } from './results/result-backend.ts'
 import type { CheckedRoute } from './routing/route.ts'
 import { Routing } from './routing/routing.ts'
 import { askedRoute } from './routing/task-routes.ts'
@@ -13,6 +15,7 @@ const MOST_KEPT = 10_000
 
 /** Makes the messages of an app's tasks: options, route and format come together here. */
 export class MessageMaker {
+  readonly #results: ResultBackend
   readonly #routing: Routing
   readonly #formats: MessageFormats
   /** For `sendTask`: the messages of each name without options. */
@@ -20,7 +23,11 @@ export class MessageMaker {
   /** By where a function has sent them. */
   readonly #asked = new WeakMap<TaskMessages, Map<string, TaskMessages>>()
 
-  constructor({ options, formats, defaults }: Pick<CeleryParts, 'options' | 'formats' | 'defaults'>) {
+  constructor(
+    { options, formats, defaults }: Pick<CeleryParts, 'options' | 'formats' | 'defaults'>,
+    results: ResultBackend,
+  ) {
+    this.#results = results
     this.#formats = formats
     this.#routing = new Routing(options.routing, defaults)
   }
@@ -89,6 +96,6 @@ export class MessageMaker {
 
   #routed(name: string, own: CheckedTaskOptions, route: CheckedRoute | undefined): TaskMessages {
     const place = this.#routing.place(own, route)
-    return new TaskMessages(name, place, this.#formats.of(place.options))
+    return new TaskMessages(name, place, resultsOf(place.options, this.#results), this.#formats.of(place.options))
   }
 }

@@ -1,5 +1,6 @@
 import { PublishTemplate } from '../amqp/publish-template.ts'
 import { ID_SLOT, type Slot, textSlot } from '../amqp/template-fields.ts'
+import type { Declaration } from '../pool/declarations.ts'
 import type { Prepared, PublishLimits } from '../pool/publish-request.ts'
 import type { Embed } from './message/arguments.ts'
 import { compressed } from './message/compressors.ts'
@@ -11,6 +12,7 @@ import type { EncodedEmbed } from './message/serializer.ts'
 import { newTaskId } from './message/task-id.ts'
 import { resendingOf } from './options/retry-policy.ts'
 import type { CheckedTaskOptions } from './options/task-option-values.ts'
+import type { ResultBackend } from './results/result-backend.ts'
 import { DELAY_EXCHANGE, delayKey } from './routing/delayed-delivery.ts'
 import type { Place } from './routing/destination.ts'
 
@@ -37,6 +39,10 @@ export class TaskMessages {
   readonly name: string
   readonly options: CheckedTaskOptions
   readonly place: Place
+  /** Where what becomes of the tasks is told. */
+  readonly results: ResultBackend
+  /** What must be declared before the first message. */
+  readonly declaration: Declaration | undefined
   /** What bounds each publish; undefined: the pool's own limits. */
   readonly publishOptions: PublishLimits | undefined
   readonly #format: MessageFormat
@@ -47,10 +53,18 @@ export class TaskMessages {
   #spelledAt = Number.NaN
   readonly #template: PublishTemplate | undefined
 
-  constructor(name: string, place: Place, format: MessageFormat = DEFAULT_FORMAT, template?: PublishTemplate) {
+  constructor(
+    name: string,
+    place: Place,
+    results: ResultBackend,
+    format: MessageFormat = DEFAULT_FORMAT,
+    template?: PublishTemplate,
+  ) {
     const { options } = place
     this.options = options
     this.place = place
+    this.results = results
+    this.declaration = results.declarationWith(place.declaration)
     this.name = name
     this.#format = format
     if (format.protocol === 1) checkV1(options)
@@ -67,7 +81,7 @@ export class TaskMessages {
 
   /** The same messages for one call whose options differ only in {@link PER_CALL}: nothing is encoded anew. */
   for(place: Place): TaskMessages {
-    return new TaskMessages(this.name, place, this.#format, this.#template)
+    return new TaskMessages(this.name, place, this.results, this.#format, this.#template)
   }
 
   /** The id that the next message gets. */
@@ -130,13 +144,14 @@ export class TaskMessages {
   #encode(id: string | Slot, times: TaskTimes<Slot>): PublishTemplate {
     const { argsrepr, kwargsrepr } = SLOTS
     const { exchange, routingKey } = exchangeAndKey(this.place, Date.now())
-    const { mandatory } = this.options
+    const replyTo = this.options.replyTo ?? this.results.replyTo
+    const options = replyTo === undefined ? this.options : { ...this.options, replyTo }
     const varying = { id, argsrepr, kwargsrepr }
     const properties =
       this.#format.protocol === 1
-        ? taskPropertiesV1<string | Slot>(id, this.options, times.expiration, this.#format)
-        : taskPropertiesV2<string | Slot>(this.name, varying, this.options, ORIGIN, times, this.#format)
-    return new PublishTemplate({ exchange, routingKey, mandatory, properties })
+        ? taskPropertiesV1<string | Slot>(id, options, times.expiration, this.#format)
+        : taskPropertiesV2<string | Slot>(this.name, varying, options, ORIGIN, times, this.#format)
+    return new PublishTemplate({ exchange, routingKey, mandatory: options.mandatory, properties })
   }
 }
 

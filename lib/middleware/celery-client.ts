@@ -1,6 +1,7 @@
 import { newTaskId } from '../celery/message/task-id.ts'
 import type { CheckedTaskOptions } from '../celery/options/task-option-values.ts'
 import { taskName, taskOptions } from '../celery/options/task-options.ts'
+import { NOT_CONFIGURED } from '../celery/results/no-results.ts'
 import type { Place } from '../celery/routing/destination.ts'
 import { QueueDeclaration } from '../celery/routing/queue-declaration.ts'
 import type { Kwargs } from '../celery/task.ts'
@@ -72,7 +73,8 @@ class QueueTasks {
     let messages = this.#messages.get(name)
     if (messages === undefined) {
       const options = taskOptions({ queue: this.#queue as string })
-      messages = new TaskMessages(taskName(name), this.#place(options))
+      // Results are the client's own business.
+      messages = new TaskMessages(taskName(name), this.#place(options), NOT_CONFIGURED)
       if (this.#messages.size >= MOST_NAMES) this.#messages.clear()
       this.#messages.set(name, messages)
     }

@@ -11,6 +11,8 @@ export interface SubscriptionRequest extends Consumption {
   readonly name: string
   /** Is given each message. One that throws is logged, no more. */
   received(message: ConsumeMessage): void
+  /** Nothing comes any more: it was closed, or its pool was. Must not throw. */
+  closed?(): void
 }
 
 /** A consumer that lived shorter counts as a failed attempt: one that is ended at once must not be hammered. */
@@ -53,6 +55,10 @@ export class Subscription {
     return this.#isReady
   }
 
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
   /** Why it is not ready, where that is known. */
   get lastError(): Error | undefined {
     return this.#lastError ?? this.#connection.lastError
@@ -87,14 +93,15 @@ export class Subscription {
     )
   }
 
-  /** Stops consuming. A second call does nothing; never rejects. */
+  /** Stops consuming, and takes away what was declared where the request says how. A second call does nothing; never rejects. */
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#isReady = false
     clearTimeout(this.#retryTimer)
     this.#tellListeners()
-    await this.#consumer?.close()
+    this.#request.closed?.()
+    await this.#consumer?.dispose()
     this.#closed(this)
   }
 

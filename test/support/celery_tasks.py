@@ -56,3 +56,34 @@ def fail(message='failed'):
 def sleep(seconds):
     time.sleep(seconds)
     return seconds
+
+
+@app.task(name='tasks.fail_with')
+def fail_with(*args):
+    raise ValueError(*args)
+
+
+@app.task(name='tasks.progress', bind=True)
+def progress(self, steps):
+    for step in range(1, steps + 1):
+        self.update_state(state='PROGRESS', meta={'step': step, 'of': steps})
+    return steps
+
+
+@app.task(name='tasks.retry_once', bind=True, max_retries=1)
+def retry_once(self):
+    if self.request.retries == 0:
+        raise self.retry(countdown=0, exc=ValueError('once more'))
+    return self.request.retries
+
+
+@app.task(name='tasks.not_a_number')
+def not_a_number():
+    return {'nan': float('nan'), 'up': float('inf'), 'down': float('-inf'), 'text': '"NaN" \\ Infinity'}
+
+
+@app.task(name='tasks.spawn', bind=True)
+def spawn(self, x):
+    """Starts another task, whose result is a child of this one's."""
+    add.apply_async((x, 1), queue=self.request.delivery_info['routing_key'])
+    return x

@@ -24,6 +24,23 @@ holds<Equal<typeof add, Task<[number, number], number>>>()
 const result = await add.delay(2, 3)
 holds<Equal<typeof result, AsyncResult<number>>>()
 holds<Equal<typeof result.taskId, string>>()
+
+// What a task returns is what its result gives.
+const sum = await result.get({ timeoutMs: 1_000, signal: AbortSignal.timeout(5) })
+holds<Equal<typeof sum, number>>()
+holds<Equal<typeof result.result, number | undefined>>()
+const polled = app.asyncResult<number>('an id')
+holds<Equal<typeof polled, AsyncResult<number>>>()
+for await (const { state, info } of result.progress()) {
+  holds<Equal<typeof state, string>>()
+  holds<Equal<typeof info, unknown>>()
+}
+// @ts-expect-error misspelled
+void result.get({ timeout: 5 })
+createCelery({ backend: 'rpc://', resultExpires: 60, resultTimeoutMs: 5_000, maxKeptResults: 10 })
+// @ts-expect-error seconds are a number
+createCelery({ backend: 'rpc://', resultExpires: '60' })
+
 // @ts-expect-error one argument too few
 void add.delay(2)
 // @ts-expect-error one argument too many
@@ -40,10 +57,10 @@ void mail.delay('ada')
 void mail.delay('ada', 2)
 // @ts-expect-error not a number
 void mail.delay('ada', 'two')
-const sum = app.createTask<number[], number>('tasks.sum')
-void sum.delay(1, 2, 3)
+const total = app.createTask<number[], number>('tasks.sum')
+void total.delay(1, 2, 3)
 // @ts-expect-error not a number
-void sum.delay(1, '2')
+void total.delay(1, '2')
 
 // Without them, any arguments go.
 const echo = app.createTask('tasks.echo')

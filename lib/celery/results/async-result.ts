@@ -1,13 +1,165 @@
-/** A task that the broker has. */
-export class AsyncResult<Result = unknown> {
-  readonly taskId: string
-  declare readonly result?: Result
+import { type PooledProducerError, quiet } from '../../errors.ts'
+import { checkCallOptions } from '../../options.ts'
+import { NOT_CONFIGURED } from './no-results.ts'
+import type { ResultBackend } from './result-backend.ts'
+import { resultError } from './result-error.ts'
+import type { ResultNode } from './result-node.ts'
+import { outcomeOf, statesOf, type WaitOptions } from './result-wait.ts'
+import { isFinal, type TaskMeta } from './task-meta.ts'
 
-  constructor(taskId: string) {
+/** A state of a task on its way. */
+export interface TaskProgress {
+  /** Celery's word, e.g. `STARTED` or `RETRY`, or one of the task's own, e.g. `PROGRESS`. */
+  readonly state: string
+  /** What the worker said with it: for a state of the task's own, what it gave `update_state` as `meta`. */
+  readonly info: unknown
+}
+
+/**
+ * A task that the broker has, and what becomes of it. `state`, `ready()` and the like tell what this process
+ * knows and ask nobody; `get`, `progress` and `refresh` ask. One is made with every call, so it holds little.
+ */
+export class AsyncResult<Result = unknown> implements ResultNode<Result> {
+  readonly taskId: string
+  /** The task before it in a chain, or the group before it in a chord. */
+  readonly parent: ResultNode | undefined
+  readonly #backend: ResultBackend
+  #meta: TaskMeta | undefined
+
+  constructor(taskId: string, backend: ResultBackend = NOT_CONFIGURED, parent?: ResultNode) {
     this.taskId = taskId
+    this.parent = parent
+    this.#backend = backend
+    this.#meta = undefined
+  }
+
+  /** As `taskId`; Celery's name for it. */
+  get id(): string {
+    return this.taskId
+  }
+
+  /** Celery's word for the last state that is known here; `PENDING` when none is. */
+  get state(): string {
+    return this.#known()?.status ?? 'PENDING'
+  }
+
+  /** The value that the task returned; undefined until that is known here. */
+  get result(): Result | undefined {
+    const meta = this.#known()
+    return meta?.status === 'SUCCESS' ? (meta.result as Result) : undefined
+  }
+
+  /** Why the task has failed or was not run, as `get` would reject; undefined unless that is known here. */
+  get error(): PooledProducerError | undefined {
+    const meta = this.#known()
+    return meta !== undefined && isFinal(meta) && meta.status !== 'SUCCESS' ? resultError(meta) : undefined
+  }
+
+  /** What the worker said with the last state: the value, the exception, or what `update_state` was given as `meta`. */
+  get info(): unknown {
+    return this.#known()?.result
+  }
+
+  /** Python's traceback, of a task that raised an exception. */
+  get traceback(): string | undefined {
+    return this.#known()?.traceback
+  }
+
+  /** The results of what the task has started, once it has ended: those of a group as an array. */
+  get children(): readonly (AsyncResult | readonly AsyncResult[])[] {
+    const children = this.#known()?.children
+    return Array.isArray(children) ? children.flatMap((child) => this.#child(child)) : []
+  }
+
+  /** Whether the task has ended, well or not. */
+  ready(): boolean {
+    const meta = this.#known()
+    return meta !== undefined && isFinal(meta)
+  }
+
+  /** Whether the task has ended well. */
+  successful(): boolean {
+    return this.state === 'SUCCESS'
+  }
+
+  /** Whether the task has raised an exception. */
+  failed(): boolean {
+    return this.state === 'FAILURE'
+  }
+
+  /**
+   * The value that the task returns, once it has. A second call gives the same.
+   *
+   * @throws {PooledProducerError} rejects with ERR_TASK_FAILED or ERR_TASK_REVOKED, whose `remote` is the
+   *   worker's exception; ERR_RESULT_TIMEOUT; ERR_ABORTED; ERR_POOL_CLOSED; and ERR_INVALID_OPTION where
+   *   no result comes, or one that cannot be read.
+   */
+  get(options: WaitOptions = {}): Promise<Result> {
+    return quiet(this.#get(options))
+  }
+
+  /**
+   * The states that the task goes through until it has ended, from the last one that is known.
+   *
+   * @example
+   * for await (const { state, info } of result.progress()) console.log(state, info)
+   *
+   * @throws {PooledProducerError} as {@link get}, but not for a task that failed.
+   */
+  async *progress(options: WaitOptions = {}): AsyncGenerator<TaskProgress, void> {
+    checkCallOptions(options, ['timeoutMs', 'signal'])
+    if (this.ready()) return
+    for await (const meta of statesOf(this.#backend, this.taskId, options)) {
+      this.#meta = meta
+      if (!isFinal(meta)) yield { state: meta.status, info: meta.result }
+    }
+  }
+
+  /**
+   * Asks the backend for the state of the task, and gives it.
+   *
+   * @throws {PooledProducerError} rejects with ERR_RESULT_TIMEOUT, or ERR_INVALID_OPTION where no result comes.
+   */
+  async refresh(): Promise<string> {
+    if (!this.ready()) this.#meta = (await this.#backend.read(this.taskId)) ?? this.#meta
+    return this.state
+  }
+
+  /** Drops what the backend holds of the task. What this object knows it keeps. */
+  async forget(): Promise<void> {
+    this.#meta = this.#known()
+    await this.#backend.forget(this.taskId)
   }
 
   toString(): string {
     return this.taskId
+  }
+
+  async #get(options: WaitOptions): Promise<Result> {
+    checkCallOptions(options, ['timeoutMs', 'signal'])
+    const known = this.#meta
+    const meta = known !== undefined && isFinal(known) ? known : await this.#outcome(options)
+    if (meta.status !== 'SUCCESS') throw resultError(meta)
+    return meta.result as Result
+  }
+
+  async #outcome(options: WaitOptions): Promise<TaskMeta> {
+    const meta = await outcomeOf(this.#backend, this.taskId, options)
+    this.#meta = meta
+    return meta
+  }
+
+  #known(): TaskMeta | undefined {
+    const meta = this.#meta
+    if (meta !== undefined && isFinal(meta)) return meta
+    return this.#backend.known(this.taskId) ?? meta
+  }
+
+  /** One of Celery's tuples: `[[id, parent], null]`, or of a group `[[id, parent], [members]]`. */
+  #child(tuple: unknown): (AsyncResult | readonly AsyncResult[])[] {
+    const [node, members] = Array.isArray(tuple) ? tuple : []
+    if (Array.isArray(members)) return [members.flatMap((member) => this.#child(member)).flat()]
+    const id: unknown = Array.isArray(node) ? node[0] : node
+    return typeof id === 'string' ? [new AsyncResult(id, this.#backend, this)] : []
   }
 }
