@@ -10,7 +10,9 @@ const USAGE = `npm run bench -- [NAME ...] [options]
 
   --quick              a short run, for CI
   --json               one JSON line per case on stdout instead of tables
-  --baseline           compare with bench/baseline.json; exit 1 when a ratio is worse by more than 15 %
+  --baseline           compare with bench/baseline.json; exit 1 when a ratio is worse by more than 15 % and its
+                       spread, or was not measured
+  --steady             compare only what holds on a busy machine: CPU to amqplib's, to no queue
   --save-baseline      store the ratios of this run in bench/baseline.json
   --contestants A,B    only these
   --in-flight N,M      only these levels (cpu-per-task)
@@ -25,6 +27,7 @@ const { values: flags, positionals } = parseArgs({
     quick: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     baseline: { type: 'boolean', default: false },
+    steady: { type: 'boolean', default: false },
     'save-baseline': { type: 'boolean', default: false },
     contestants: { type: 'string' },
     'in-flight': { type: 'string' },
@@ -45,11 +48,12 @@ if (flags.help || unknown.length > 0) {
 await ensureInstalled()
 // Only now: these import what has just been installed.
 const { runBenches } = await import('./harness/session.js')
-const { quick, json, baseline } = flags
+const { quick, json, baseline, steady } = flags
 process.exitCode = await runBenches(positionals.length > 0 ? positionals : BENCHES, {
   quick,
   json,
   baseline,
+  steady,
   saveBaseline: flags['save-baseline'],
   options: narrowed(),
 })

@@ -9,6 +9,8 @@ export class BenchResult {
     this.tables = []
     this.bars = []
     this.ratios = {}
+    /** The share of a core that work which never waits has had; 1 where nobody else wants it. */
+    this.freeCore = 1
   }
 
   /** One measured case: who, under which conditions, with which figures. */
@@ -30,7 +32,7 @@ export class BenchResult {
    * A ratio of ours that the baseline remembers, with its spread over the rounds if it has one; `better` tells
    * which way is an improvement. Nothing is remembered of what was not measured.
    */
-  addRatio(key, { ratio, least = ratio, greatest = ratio } = {}, better) {
-    if (Number.isFinite(ratio)) this.ratios[`${this.bench}/${key}`] = { value: ratio, least, greatest, better }
+  addRatio(key, { ratio, least = ratio, greatest = ratio, ofLeast = ratio } = {}, better) {
+    if (Number.isFinite(ratio)) this.ratios[`${this.bench}/${key}`] = { value: ratio, least, greatest, ofLeast, better }
   }
 }

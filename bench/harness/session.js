@@ -1,8 +1,10 @@
-import { compareWithBaseline, saveBaseline } from './baseline.js'
+import { compareWithBaseline, saveBaseline, unmeasured } from './baseline.js'
 import { BenchBroker } from './broker.js'
 import { barList, progress, round, table } from './terminal.js'
 import { machine, ownVersion } from './versions.js'
 
+/** With less of a core than this for work that never waits, the figures are the neighbours'. */
+const LEAST_FREE_CORE = 0.8
 /** A load average above this, before the run, means that others use the cores. */
 const BUSY_LOAD = 0.7
 
@@ -61,7 +63,7 @@ class BenchSession {
       console.log(describe(this.#conditions))
     }
     const ratios = Object.assign({}, ...results.map((result) => result.ratios))
-    const held = baseline ? await this.#isBaselineHeld(ratios) : true
+    const held = baseline ? this.#isComplete(ratios, names) && (await this.#isHeld(results, ratios)) : true
     if (save) saveBaseline(ratios, { ...this.#form(), conditions: this.#conditions })
     return held ? 0 : 1
   }
@@ -81,19 +83,35 @@ class BenchSession {
     return results
   }
 
+  /** A run with all its contestants and levels measures all that is stored; one that fails leaves a gap. */
+  #isComplete(ratios, names) {
+    const { to, ...narrower } = this.#flags.options
+    if (Object.keys(narrower).length > 0) return true
+    const gaps = unmeasured(ratios, names, to, this.#form())
+    if (gaps.length > 0) this.#say(`The baseline has ratios that were not measured now: ${gaps.join(', ')}.`)
+    return gaps.length === 0
+  }
+
+  async #isHeld(results, ratios) {
+    const freeCore = Math.min(...results.map((result) => result.freeCore))
+    if (!this.#flags.steady || freeCore >= LEAST_FREE_CORE) return this.#isBaselineHeld(ratios)
+    const share = Math.round(freeCore * 100)
+    this.#say(`Baseline: NOT compared. Making messages had ${share} % of a core; others took the rest.`)
+    return true
+  }
+
   /** A ratio counts as worse when a second measurement says so too: one alone can have met a busy moment. */
   async #isBaselineHeld(ratios) {
-    const say = this.#flags.json ? console.error : console.log
     const { compared, missing } = compareWithBaseline(ratios, this.#form())
     if (missing) {
-      say('No baseline for this broker and form of run: make one with --save-baseline.')
+      this.#say('No baseline for this broker and form of run: make one with --save-baseline.')
       return false
     }
     const suspects = compared.filter((each) => each.worse)
     const worse = suspects.length > 0 ? await this.#stillWorse(suspects) : []
-    say(`Baseline: ${compared.length} ratios compared, ${worse.length} worse by more than 15 %.`)
+    this.#say(`Baseline: ${compared.length} ratios compared, ${worse.length} worse by more than 15 % and their spread.`)
     for (const { key, before, now, factor } of worse) {
-      say(`  ${key}: ${round(before)} before, ${round(now)} now (worse by ${Math.round((factor - 1) * 100)} %)`)
+      this.#say(`  ${key}: ${round(before)} before, ${round(now)} now (worse by ${Math.round((factor - 1) * 100)} %)`)
     }
     return worse.length === 0
   }
@@ -109,7 +127,13 @@ class BenchSession {
   }
 
   #form() {
-    return { product: this.#broker.product, quick: this.#flags.quick }
+    const { quick, steady } = this.#flags
+    return { product: this.#broker.product, quick, steady }
+  }
+
+  #say(text) {
+    if (this.#flags.json) console.error(text)
+    else console.log(text)
   }
 
   #printTables(result) {

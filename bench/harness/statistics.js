@@ -13,12 +13,18 @@ export function percentile(values, share) {
 
 /**
  * The ratio of two medians, with the least and the greatest ratio of one round. Rounds are interleaved, so
- * the two of one round have met the same machine.
+ * the two of one round have met the same machine. `ofLeast` is the ratio of the least values: of CPU times, the
+ * ones that neighbours disturbed least.
  *
  * @param {number[]} values One per round.
  * @param {number[]} others One per round, in the same order.
  */
 export function ratioOfMedians(values, others) {
   const perRound = values.map((value, round) => value / others[round])
-  return { ratio: median(values) / median(others), least: Math.min(...perRound), greatest: Math.max(...perRound) }
+  return {
+    ratio: median(values) / median(others),
+    least: Math.min(...perRound),
+    greatest: Math.max(...perRound),
+    ofLeast: Math.min(...values) / Math.min(...others),
+  }
 }
