@@ -2,6 +2,7 @@ import { describe, type PoolOptions } from '../options.ts'
 import { ProducerPool } from '../pool/producer-pool.ts'
 import type { Compressor } from './message/compressors.ts'
 import { MessageFormats } from './message/message-format.ts'
+import type { TraceContextSource } from './message/trace-context.ts'
 import type { SerializerDefinition } from './message/value-serializer.ts'
 import {
   type AppRule,
@@ -46,6 +47,13 @@ export interface AppOptions extends RoutingOptions, ResultOptions {
   taskPublishRetry?: boolean
   /** How messages are sent again after a fault, see the option `retryPolicy` of a task. */
   taskPublishRetryPolicy?: RetryPolicy
+  /** True: monitors such as Flower are told of each task by a `task-sent` event. Default: false. */
+  taskSendSentEvent?: boolean
+  /**
+   * Gives the W3C trace context of whoever sends a task, for the headers `traceparent` and `tracestate`.
+   * Default: none.
+   */
+  traceContext?: TraceContextSource
   /** True: json carries Dates and binary data in kombu's typed envelopes, for workers with kombu 5.3 or later. Default: false. */
   jsonTypes?: boolean
   /** Serializers of the app's own, by the names that tasks call them. */
@@ -94,6 +102,11 @@ const RULES: { readonly [Name in keyof Required<OtherOptions>]: AppRule<Effectiv
   taskSoftTimeLimit: ofTasks(duration),
   taskPublishRetry: ofTasks(flag),
   taskPublishRetryPolicy: ofTasks(retryPolicy),
+  taskSendSentEvent: ofTasks(flag),
+  traceContext: (name, value) => {
+    if (value === undefined || typeof value === 'function') return value as TraceContextSource | undefined
+    throw invalidOption(`${name} must be a function, got ${describe(value)}`)
+  },
   jsonTypes: oneOf(false, true),
   serializers: serializerDefinitions,
   compressors: ownCompressors,

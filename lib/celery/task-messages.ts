@@ -3,23 +3,41 @@ import { ID_SLOT, type Slot, textSlot } from '../amqp/template-fields.ts'
 import type { Declaration } from '../pool/declarations.ts'
 import type { Prepared, PublishLimits } from '../pool/publish-request.ts'
 import type { Embed } from './message/arguments.ts'
+import { checkArguments } from './message/body-parts.ts'
 import { compressed } from './message/compressors.ts'
 import { DEFAULT_FORMAT, type MessageFormat } from './message/message-format.ts'
 import { checkV1, taskPropertiesV1, taskTableV1 } from './message/message-v1.ts'
-import { NO_TIMES, ORIGIN, type TaskTimes, taskPropertiesV2, taskTimes } from './message/message-v2.ts'
+import {
+  NO_TIMES,
+  ORIGIN,
+  type TaskProperties,
+  type TaskTimes,
+  type TraceHeaders,
+  taskPropertiesV2,
+  taskTimes,
+  type VaryingParts,
+} from './message/message-v2.ts'
 import { argsRepr, kwargsRepr } from './message/repr.ts'
 import type { EncodedEmbed } from './message/serializer.ts'
 import { newTaskId } from './message/task-id.ts'
-import { resendingOf } from './options/retry-policy.ts'
+import { traceNow, type ValidTrace } from './message/trace-context.ts'
+import { publishLimits } from './options/retry-policy.ts'
 import type { CheckedTaskOptions } from './options/task-option-values.ts'
 import type { ResultBackend } from './results/result-backend.ts'
 import { DELAY_EXCHANGE, delayKey } from './routing/delayed-delivery.ts'
 import type { Place } from './routing/destination.ts'
+import { checkDraft, type TaskDraft } from './task-draft.ts'
+
+type Kwargs = Readonly<Record<string, unknown>>
 
 /** What fills the slots of a task's template, by place. */
 const SLOTS = { argsrepr: textSlot(1), kwargsrepr: textSlot(2), eta: textSlot(3), expires: textSlot(4) }
+const TRACE = { traceparent: textSlot(5), tracestate: textSlot(6) }
+/** The headers of a trace in the templates: without one, with one, and with one that has a state. */
+const TRACES = [undefined, { traceparent: TRACE.traceparent }, TRACE] as const
 const UUID = /^[\x20-\x7e]{36}$/
 
+const NO_EMBED = { callbacks: null, errbacks: null, chain: null, chord: null } as const
 /** Options that go into a body's embed, and nowhere else. */
 const EMBEDDED = ['link', 'linkError', 'chain', 'chord'] as const
 /** Options of a call that leave what is encoded ahead as it is. */
@@ -51,14 +69,17 @@ export class TaskMessages {
   readonly #hasTimes: boolean
   #spelled: TaskTimes = NO_TIMES
   #spelledAt = Number.NaN
-  readonly #template: PublishTemplate | undefined
+  /** Whether all messages are the same but for their slots. */
+  readonly #isFixed: boolean
+  /** Without a trace, with one, and with one that has a state; each made when it is first needed. */
+  readonly #templates: (PublishTemplate | undefined)[]
 
   constructor(
     name: string,
     place: Place,
     results: ResultBackend,
     format: MessageFormat = DEFAULT_FORMAT,
-    template?: PublishTemplate,
+    templates: (PublishTemplate | undefined)[] = [],
   ) {
     const { options } = place
     this.options = options
@@ -72,16 +93,17 @@ export class TaskMessages {
     if (embed !== undefined) this.#embed = format.serializer.prepare(embed)
     const { countdown, eta, expires, taskId } = options
     this.#hasTimes = countdown !== undefined || typeof expires === 'number'
-    this.publishOptions = limits(options)
+    this.publishOptions = publishLimits(options)
     // A lifetime or a delay that ends at a fixed time is another number with every message.
     const isAtFixedTime = typeof expires === 'string' || (eta !== undefined && place.delayedKey !== undefined)
-    const isFixed = !isAtFixedTime && (taskId === undefined || UUID.test(taskId))
-    if (isFixed) this.#template = template ?? this.#encode(ID_SLOT, this.#slottedTimes())
+    this.#isFixed = !isAtFixedTime && (taskId === undefined || UUID.test(taskId))
+    this.#templates = templates
+    if (this.#isFixed) templates[0] ??= this.#encode(ID_SLOT, this.#slottedTimes(), TRACES[0])
   }
 
   /** The same messages for one call whose options differ only in {@link PER_CALL}: nothing is encoded anew. */
   for(place: Place): TaskMessages {
-    return new TaskMessages(this.name, place, this.results, this.#format, this.#template)
+    return new TaskMessages(this.name, place, this.results, this.#format, this.#templates)
   }
 
   /** The id that the next message gets. */
@@ -94,26 +116,82 @@ export class TaskMessages {
    *
    * @throws {PooledProducerError} ERR_INVALID_TASK for arguments that the serializer cannot carry.
    */
-  prepare(id: string, args: readonly unknown[], kwargs: Readonly<Record<string, unknown>>): Prepared {
-    const { protocol, serializer } = this.#format
+  prepare(id: string, args: readonly unknown[], kwargs: Kwargs): Prepared {
+    const { protocol, serializer, traceContext } = this.#format
     if (protocol === 1) return this.#prepareV1(id, args, kwargs)
     const body = this.#compressed(serializer.encode(args, kwargs, this.#embed))
     const { argsrepr, kwargsrepr } = this.options
     const values = [id, argsrepr ?? argsRepr(args), kwargsrepr ?? kwargsRepr(kwargs)]
-    const template = this.#template
-    if (template === undefined) return { template: this.#encode(id, taskTimes(this.options, Date.now())), values, body }
-    if (this.#hasTimes) {
+    const trace = traceContext === undefined ? undefined : traceNow(traceContext)
+    const template = this.#template(trace)
+    if (template === undefined) return { template: this.#encode(id, this.#timesNow(), trace), values, body }
+    if (this.#hasTimes || trace !== undefined) {
       const { eta, expires } = this.#timesNow()
       values.push(eta ?? '', expires ?? '')
     }
+    if (trace !== undefined) values.push(trace.traceparent, trace.tracestate ?? '')
     return { template, values, body }
   }
 
-  #prepareV1(id: string, args: readonly unknown[], kwargs: Readonly<Record<string, unknown>>): Prepared {
-    const times = taskTimes(this.options, Date.now())
+  /** A message that is yet to be encoded, for those who may change it. */
+  draft(id: string, args: readonly unknown[], kwargs: Kwargs): TaskDraft {
+    checkArguments(args, kwargs, () => true)
+    const { argsrepr = argsRepr(args), kwargsrepr = kwargsRepr(kwargs) } = this.options
+    const { traceContext } = this.#format
+    const times = this.#timesNow()
+    const trace = traceContext === undefined ? undefined : traceNow(traceContext)
+    const { headers, ...properties } = this.#properties<string>({ id, argsrepr, kwargsrepr }, times, trace)
+    return {
+      name: this.name,
+      taskId: id,
+      args: [...args],
+      kwargs: { ...kwargs },
+      embed: { ...NO_EMBED, ...embedOf(this.options) },
+      headers: { ...headers },
+      properties: { ...properties },
+      ...exchangeAndKey(this.place, Date.now()),
+    }
+  }
+
+  /**
+   * The message that a draft has become.
+   *
+   * @throws {PooledProducerError} ERR_INVALID_TASK when it is none any more.
+   */
+  sealed(draft: TaskDraft): Prepared {
+    const { protocol, serializer } = this.#format
+    checkDraft(draft, protocol)
+    const { name, taskId, args, kwargs, embed, exchange, routingKey, headers } = draft
+    const body =
+      protocol === 1
+        ? serializer.encodeTable(taskTableV1(name, taskId, args, kwargs, this.options, this.#timesNow(), embed))
+        : serializer.encode(args, kwargs, serializer.prepare(embed))
+    const properties = { ...draft.properties, headers }
+    const template = new PublishTemplate({ exchange, routingKey, mandatory: this.options.mandatory, properties })
+    return {
+      template,
+      values: [taskId, textOf(headers.argsrepr), textOf(headers.kwargsrepr)],
+      body: this.#compressed(body),
+    }
+  }
+
+  #prepareV1(id: string, args: readonly unknown[], kwargs: Kwargs): Prepared {
+    const { serializer, traceContext } = this.#format
+    const times = this.#timesNow()
     const table = taskTableV1(this.name, id, args, kwargs, this.options, times, embedOf(this.options))
-    const body = this.#compressed(this.#format.serializer.encodeTable(table))
-    return { template: this.#template ?? this.#encode(id, times), values: [id], body }
+    const body = this.#compressed(serializer.encodeTable(table))
+    const trace = traceContext === undefined ? undefined : traceNow(traceContext)
+    const template = this.#template(trace) ?? this.#encode(id, times, trace)
+    const values = trace === undefined ? [id] : [id, '', '', '', '', trace.traceparent, trace.tracestate ?? '']
+    return { template, values, body }
+  }
+
+  #template(trace: ValidTrace | undefined): PublishTemplate | undefined {
+    if (!this.#isFixed) return undefined
+    if (trace === undefined) return this.#templates[0]
+    const variant = trace.tracestate === undefined ? 1 : 2
+    this.#templates[variant] ??= this.#encode(ID_SLOT, this.#slottedTimes(), TRACES[variant])
+    return this.#templates[variant]
   }
 
   #compressed(body: string | Buffer): string | Buffer {
@@ -141,18 +219,26 @@ export class TaskMessages {
     }
   }
 
-  #encode(id: string | Slot, times: TaskTimes<Slot>): PublishTemplate {
+  #encode(id: string | Slot, times: TaskTimes<Slot>, trace: TraceHeaders<Slot> | undefined): PublishTemplate {
     const { argsrepr, kwargsrepr } = SLOTS
     const { exchange, routingKey } = exchangeAndKey(this.place, Date.now())
+    const properties = this.#properties<string | Slot>({ id, argsrepr, kwargsrepr }, times, trace)
+    return new PublishTemplate({ exchange, routingKey, mandatory: this.options.mandatory, properties })
+  }
+
+  #properties<T>(varying: VaryingParts<T>, times: TaskTimes<T>, trace: TraceHeaders<T> | undefined): TaskProperties<T> {
+    const format = this.#format
     const replyTo = this.options.replyTo ?? this.results.replyTo
     const options = replyTo === undefined ? this.options : { ...this.options, replyTo }
-    const varying = { id, argsrepr, kwargsrepr }
-    const properties =
-      this.#format.protocol === 1
-        ? taskPropertiesV1<string | Slot>(id, options, times.expiration, this.#format)
-        : taskPropertiesV2<string | Slot>(this.name, varying, options, ORIGIN, times, this.#format)
-    return new PublishTemplate({ exchange, routingKey, mandatory: options.mandatory, properties })
+    return format.protocol === 1
+      ? taskPropertiesV1(varying.id, options, times.expiration, format, trace)
+      : taskPropertiesV2(this.name, varying, options, ORIGIN, times, format, trace)
   }
+}
+
+/** What a listener has left of a header. */
+function textOf(header: unknown): string {
+  return typeof header === 'string' ? header : ''
 }
 
 /** Where a message that is sent at `now` goes: through the broker's delay, if it is to wait there. */
@@ -171,14 +257,4 @@ function embedOf(options: CheckedTaskOptions): Embed | undefined {
   if (EMBEDDED.every((name) => options[name] === undefined)) return undefined
   const { link, linkError, chain, chord } = options
   return { callbacks: link ?? null, errbacks: linkError ?? null, chain: chain ?? null, chord: chord ?? null }
-}
-
-function limits({ timeoutMs, signal, retry, retryPolicy }: CheckedTaskOptions): PublishLimits | undefined {
-  const resending = resendingOf(retry, retryPolicy)
-  if (timeoutMs === undefined && signal === undefined && resending === undefined) return undefined
-  return {
-    ...(timeoutMs !== undefined && { timeoutMs }),
-    ...(signal !== undefined && { signal }),
-    ...(resending !== undefined && { resending }),
-  }
 }

@@ -124,12 +124,14 @@ test('what an app says of its tasks holds for those that say nothing else', asyn
     taskCompression: 'gzip',
   })
   await app.sendTask('tasks.add')
-  await app.createTask('tasks.add', { priority: 5, timeLimit: null, softTimeLimit: null, ignoreResult: false }).delay()
+  await app.createTask('tasks.add').delay()
+  await app.createTask('tasks.add', { priority: 5, timeLimit: 90, ignoreResult: false }).delay()
 
-  const [plain, other] = (await queues.take(queue, 2)).map(({ properties }) => properties)
+  const [plain, made, other] = (await queues.take(queue, 3)).map(({ properties }) => properties)
   expect(plain).toMatchObject({ priority: 4, deliveryMode: 1, headers: { ignore_result: true, timelimit: [30, 20] } })
+  expect(made).toMatchObject({ priority: 4, deliveryMode: 1, headers: { ignore_result: true, timelimit: [30, 20] } })
   expect(plain?.headers?.compression).toBe('application/x-gzip')
-  expect(other).toMatchObject({ priority: 5, headers: { ignore_result: false, timelimit: [null, null] } })
+  expect(other).toMatchObject({ priority: 5, headers: { ignore_result: false, timelimit: [90, 20] } })
 })
 
 test.each([

@@ -3,6 +3,7 @@ import { type Compressor, Compressors } from './compressors.ts'
 import type { BodyFormat } from './message-v2.ts'
 import type { Serializer } from './serializer.ts'
 import { JSON_SERIALIZER, Serializers } from './serializers.ts'
+import type { TraceContextSource } from './trace-context.ts'
 import type { SerializerDefinition } from './value-serializer.ts'
 
 /** How the messages of a task are written: in which protocol, by which serializer and how they are made smaller. */
@@ -10,6 +11,8 @@ export interface MessageFormat extends BodyFormat {
   readonly protocol: 1 | 2
   readonly serializer: Serializer
   readonly compressor: Compressor | undefined
+  /** Asked for each message; undefined: nothing is traced. */
+  readonly traceContext: TraceContextSource | undefined
 }
 
 /** What an app says of the format of its messages. */
@@ -20,10 +23,11 @@ export interface FormatOptions {
   readonly serializers: Readonly<Record<string, SerializerDefinition>>
   readonly compressors: Readonly<Record<string, Compressor>>
   readonly jsonTypes: boolean
+  readonly traceContext: TraceContextSource | undefined
 }
 
 /** Celery's default. */
-export const DEFAULT_FORMAT: MessageFormat = format(2, JSON_SERIALIZER, undefined)
+export const DEFAULT_FORMAT: MessageFormat = format(2, JSON_SERIALIZER, undefined, undefined)
 
 /** The formats that an app's tasks can have. */
 export class MessageFormats {
@@ -45,18 +49,24 @@ export class MessageFormats {
    * @throws {PooledProducerError} ERR_INVALID_TASK names the option.
    */
   of(options: CheckedTaskOptions): MessageFormat {
-    const { taskProtocol, taskSerializer, taskCompression } = this.#options
+    const { taskProtocol, taskSerializer, taskCompression, traceContext } = this.#options
     const compression = options.compression ?? taskCompression
     return format(
       taskProtocol,
       this.#serializers.get(options.serializer ?? taskSerializer),
       compression === undefined ? undefined : this.#compressors.get(compression),
+      traceContext,
     )
   }
 }
 
-function format(protocol: 1 | 2, serializer: Serializer, compressor: Compressor | undefined): MessageFormat {
+function format(
+  protocol: 1 | 2,
+  serializer: Serializer,
+  compressor: Compressor | undefined,
+  traceContext: TraceContextSource | undefined,
+): MessageFormat {
   const { contentType, contentEncoding } = serializer
   const compression = compressor?.contentType
-  return Object.freeze({ protocol, serializer, compressor, contentType, contentEncoding, compression })
+  return Object.freeze({ protocol, serializer, compressor, contentType, contentEncoding, compression, traceContext })
 }

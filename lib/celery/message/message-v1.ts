@@ -1,7 +1,13 @@
 import { PooledProducerError } from '../../errors.ts'
 import type { CheckedTaskOptions } from '../options/task-option-values.ts'
 import type { Embed } from './arguments.ts'
-import { type BodyFormat, otherProperties, type TaskProperties, type TaskTimes } from './message-v2.ts'
+import {
+  type BodyFormat,
+  otherProperties,
+  type TaskProperties,
+  type TaskTimes,
+  type TraceHeaders,
+} from './message-v2.ts'
 import type { TaskTable } from './serializer.ts'
 
 /** Options that protocol v1 has no field for, and whose loss would be felt. */
@@ -30,12 +36,13 @@ export function taskPropertiesV1<T>(
   options: CheckedTaskOptions,
   expiration: string | undefined,
   format: BodyFormat,
+  trace: TraceHeaders<T> = {},
 ): TaskProperties<T> {
   const { contentType, contentEncoding, compression } = format
   return {
     contentType,
     contentEncoding,
-    headers: { ...(compression === undefined ? {} : { compression }), ...options.headers },
+    headers: { ...(compression === undefined ? {} : { compression }), ...trace, ...options.headers },
     ...otherProperties<T | string>(id, options, expiration),
   } as TaskProperties<T>
 }

@@ -27,6 +27,12 @@ export interface VaryingParts<T> {
   readonly kwargsrepr: T
 }
 
+/** The headers `traceparent` and `tracestate`: strings, or the slots of a template. */
+export interface TraceHeaders<T = never> {
+  readonly traceparent?: string | T
+  readonly tracestate?: string | T
+}
+
 /** When a message's task may start and when it is dropped, as headers and as the property `expiration`. */
 export interface TaskTimes<T = never> {
   readonly eta: string | T | null
@@ -53,6 +59,7 @@ export interface TaskProperties<T> {
 }
 
 const JSON_FORMAT: BodyFormat = Object.freeze({ contentType: 'application/json', contentEncoding: 'utf-8' })
+const NO_TRACE: TraceHeaders<never> = Object.freeze({})
 export const NO_TIMES: TaskTimes = Object.freeze({ eta: null, expires: null, expiration: undefined })
 
 /**
@@ -88,6 +95,7 @@ function expiration(expires: number | string, now: number): string {
  * @param origin {@link ORIGIN}, unless a test says otherwise.
  * @param times what {@link taskTimes} gives, or slots.
  * @param format a serializer; a worker dies of a message without content type.
+ * @param trace headers of the trace, before which the caller's own of these names go.
  */
 export function taskPropertiesV2<T>(
   name: string,
@@ -96,6 +104,7 @@ export function taskPropertiesV2<T>(
   origin: string,
   times: TaskTimes<T> = NO_TIMES,
   format: BodyFormat = JSON_FORMAT,
+  trace: TraceHeaders<T> = NO_TRACE,
 ): TaskProperties<T> {
   const { compression } = format
   return {
@@ -123,6 +132,7 @@ export function taskPropertiesV2<T>(
       stamped_headers: options.stampedHeaders ?? null,
       stamps: options.stamps ?? {},
       ...(compression === undefined ? {} : { compression }),
+      ...trace,
       ...options.headers,
     },
     ...otherProperties(varying.id, options, times.expiration),

@@ -1,7 +1,7 @@
 import { closestName } from '../../closest-name.ts'
 import { PooledProducerError } from '../../errors.ts'
 import { describe } from '../../options.ts'
-import type { Resending } from '../../pool/publish-request.ts'
+import type { PublishLimits, Resending } from '../../pool/publish-request.ts'
 import { isPlainObject } from '../message/json-value.ts'
 
 /** When a message is written again whose outcome a fault has left open. Names and defaults are Celery's. */
@@ -39,8 +39,26 @@ export function retryPolicy(name: string, value: unknown): RetryPolicy {
   return Object.freeze(policy)
 }
 
-/** What the two options ask of the pool; undefined: it sends again at once, as long as there is time. */
-export function resendingOf(retry: boolean | undefined, policy: RetryPolicy | undefined): Resending | undefined {
+interface LimitOptions {
+  readonly timeoutMs?: number
+  readonly signal?: AbortSignal
+  readonly retry?: boolean
+  readonly retryPolicy?: RetryPolicy
+}
+
+/** What a task's options ask of the pool; undefined: its own limits. */
+export function publishLimits({ timeoutMs, signal, retry, retryPolicy }: LimitOptions): PublishLimits | undefined {
+  const resending = resendingOf(retry, retryPolicy)
+  if (timeoutMs === undefined && signal === undefined && resending === undefined) return undefined
+  return {
+    ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(signal !== undefined && { signal }),
+    ...(resending !== undefined && { resending }),
+  }
+}
+
+/** Undefined: the pool sends again at once, as long as there is time. */
+function resendingOf(retry: boolean | undefined, policy: RetryPolicy | undefined): Resending | undefined {
   if (retry === false) return NEVER
   if (policy === undefined) return undefined
   const { maxRetries, intervalStart, intervalStep, intervalMax } = { ...DEFAULTS, ...policy }

@@ -1,0 +1,69 @@
+import { EventEmitter } from 'node:events'
+import { PooledProducerError } from '../errors.ts'
+import { EventLog } from '../observe/log.ts'
+import { describe } from '../options.ts'
+import type { ProducerPool } from '../pool/producer-pool.ts'
+import type { TaskDraft } from './task-draft.ts'
+
+/** What an app tells its listeners; the names are those of Celery's signals. */
+export interface CeleryEvents {
+  /** A task is about to be sent, and the message may be changed. */
+  beforeTaskPublish: [draft: TaskDraft]
+  /** The broker has confirmed a task. */
+  afterTaskPublish: [draft: TaskDraft]
+  /** A task was not sent, or nobody knows whether it was; the error's `outcome` says which. */
+  taskPublishFailed: [draft: TaskDraft, error: PooledProducerError]
+}
+
+const NAMES: readonly string[] = ['beforeTaskPublish', 'afterTaskPublish', 'taskPublishFailed']
+
+/** Calls an app's listeners so that none of them can harm a task: one that throws is logged, no more. */
+export class PublishHooks {
+  readonly #emitter = new EventEmitter()
+  readonly #log: EventLog
+
+  constructor(pool: ProducerPool) {
+    this.#log = new EventLog(pool.options.logger, pool.options.name)
+  }
+
+  /** Whether nobody listens. */
+  get isEmpty(): boolean {
+    return this.#emitter.eventNames().length === 0
+  }
+
+  /** @throws {PooledProducerError} ERR_INVALID_OPTION for an event that there is not, or what is no function. */
+  on(event: keyof CeleryEvents, listener: unknown): void {
+    if (!NAMES.includes(event))
+      throw invalid(`${describe(event)} is not an event of an app; known are ${NAMES.join(', ')}`)
+    if (typeof listener !== 'function') throw invalid(`a listener must be a function, got ${describe(listener)}`)
+    this.#emitter.on(event, listener as (...args: unknown[]) => void)
+  }
+
+  off(event: keyof CeleryEvents, listener: unknown): void {
+    this.#emitter.off(event, listener as (...args: unknown[]) => void)
+  }
+
+  emit<E extends keyof CeleryEvents>(event: E, ...args: CeleryEvents[E]): void {
+    const warn = (error: unknown) => this.#log.write('pool.warning', { reason: `a listener of ${event} threw`, error })
+    for (const listener of this.#emitter.listeners(event)) {
+      try {
+        // An async listener rejects instead.
+        Promise.resolve(listener(...args)).catch(warn)
+      } catch (error) {
+        warn(error)
+      }
+    }
+  }
+
+  /** Tells of a task's outcome once it has one. */
+  watch(draft: TaskDraft, sending: Promise<unknown>): void {
+    sending.then(
+      () => this.emit('afterTaskPublish', draft),
+      (error) => this.emit('taskPublishFailed', draft, error),
+    )
+  }
+}
+
+function invalid(message: string): PooledProducerError {
+  return new PooledProducerError('ERR_INVALID_OPTION', message)
+}

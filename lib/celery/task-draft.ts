@@ -1,0 +1,47 @@
+import { checkMessage, type MessageProperties } from '../amqp/message.ts'
+import { PooledProducerError } from '../errors.ts'
+import type { Embed } from './message/arguments.ts'
+import { headerTable } from './message/task-headers.ts'
+
+/** A task's message before it is encoded: what a listener of `beforeTaskPublish` may change. */
+export interface TaskDraft {
+  /** The task's name; the worker goes by `headers.task`. */
+  readonly name: string
+  readonly taskId: string
+  /** The positional arguments, in an array of the draft's own. */
+  args: unknown[]
+  /** The keyword arguments, in an object of the draft's own. */
+  kwargs: Record<string, unknown>
+  /** What the worker starts when the task has ended. */
+  embed: Embed
+  /** All headers, the protocol's own included. */
+  headers: Record<string, unknown>
+  /** The other properties, under amqplib's names. */
+  properties: Omit<MessageProperties, 'headers'>
+  exchange: string
+  routingKey: string
+}
+
+/**
+ * Checks what listeners have made of a draft.
+ *
+ * @throws {PooledProducerError} ERR_INVALID_TASK names the part.
+ */
+export function checkDraft({ headers, properties, exchange, routingKey }: TaskDraft, protocol: 1 | 2): void {
+  headerTable('headers', headers)
+  try {
+    checkMessage({ exchange, routingKey, body: '', properties: { ...properties, headers } })
+  } catch (error) {
+    throw invalid((error as Error).message, error)
+  }
+  // A worker dies of a message without a content type, and drops one of protocol v2 without these.
+  if (!properties.contentType) throw invalid('properties.contentType must stay')
+  const lost = protocol === 2 && ['task', 'id'].find((name) => typeof headers[name] !== 'string')
+  if (lost) throw invalid(`headers.${lost} must stay a string`)
+  if (protocol === 1 && headers.task !== undefined) throw invalid('headers.task makes a message one of protocol v2')
+}
+
+function invalid(message: string, cause?: unknown): PooledProducerError {
+  const text = `after beforeTaskPublish: ${message}`
+  return new PooledProducerError('ERR_INVALID_TASK', text, { outcome: 'not-sent', ...(cause ? { cause } : {}) })
+}
