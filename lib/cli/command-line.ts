@@ -16,6 +16,10 @@ const COMMANDS: Readonly<Record<string, { readonly about: string; load(): Promis
     about: 'how often channels were reused, from the log of a server',
     load: async () => (await import('./report-command.ts')).reportCommand,
   },
+  types: {
+    about: 'makes the type of your tasks, from running workers or from a Python module',
+    load: async () => (await import('./types-command.ts')).typesCommand,
+  },
   broker: {
     about: 'starts a broker to try things with',
     load: async () => (await import('./broker-command.ts')).brokerCommand,
