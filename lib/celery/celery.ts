@@ -143,9 +143,9 @@ export class Celery<Tasks = AnyTasks> implements AsyncDisposable {
 
   /** Closes the pool, if it is the app's own; who still waits for a result then waits in vain, and is told so. */
   async close(options?: { timeoutMs?: number }): Promise<void> {
-    await this.control.close()
     if (this.#ownsPool) await this.pool.close(options)
     await this.#results.close()
+    await this.control.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
