@@ -1,9 +1,9 @@
 const FIRST_MS = 100
 /** Low enough that publishing resumes within two seconds of the broker's return. */
-const LONGEST_MS = 1_500
+const LONGEST_MS = 1_000
 
 /**
- * How long to wait before an attempt, in milliseconds: doubling from 100 to 1,500 unless told otherwise, of which a random
+ * How long to wait before an attempt, in milliseconds: doubling from 100 to 1,000 unless told otherwise, of which a random
  * half is taken off, so that many producers do not come back in step.
  *
  * @param attempt 1 for the first wait.
