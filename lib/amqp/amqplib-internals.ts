@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import type { ChannelModel, ConfirmChannel } from 'amqplib'
+import type { Channel, ChannelModel, ConfirmChannel } from 'amqplib'
 import { type AckListener, AckReader } from './ack-reader.ts'
 
 /**
@@ -24,7 +24,7 @@ export interface Wire {
 interface InnerConnection {
   readonly stream: Duplex
   readonly frameMax: number
-  readonly channels: ({ readonly buffer: Duplex } | null)[]
+  readonly channels: ({ readonly channel: unknown; readonly buffer: Duplex } | null)[]
   readonly muxer: { readonly blocked: boolean }
   sentSinceLastCheck: boolean
   readonly expectSocketClose: boolean
@@ -151,6 +151,14 @@ export function channelMaxOf(model: ChannelModel): number | undefined {
 /** Whether the broker closed the connection before anybody could listen for it. */
 export function isClosed(model: ChannelModel): boolean {
   return (model.connection as unknown as Partial<InnerConnection>).expectSocketClose === true
+}
+
+/** Whether the channel was closed before anybody could listen to it: it would fail each call, and never say why. */
+export function isChannelClosed(channel: Channel): boolean {
+  const { ch, connection } = channel as unknown as Partial<InnerChannel>
+  const channels = connection?.channels
+  if (!Array.isArray(channels) || !Number.isInteger(ch)) return false
+  return channels[ch as number]?.channel !== channel
 }
 
 /** Ends the socket at once, so that amqplib sees a lost connection; false when it cannot be reached. */

@@ -1,7 +1,7 @@
 import type { ConfirmChannel as RawChannel } from 'amqplib'
 import type { PooledProducerError } from '../errors.ts'
 import type { AckListener } from './ack-reader.ts'
-import { readAcks } from './amqplib-internals.ts'
+import { isChannelClosed, readAcks } from './amqplib-internals.ts'
 import { type CloseReason, findCulprit } from './channel-culprit.ts'
 import {
   abandonedChannel,
@@ -78,7 +78,9 @@ export class ConfirmChannel<M extends Outgoing> {
   #listeners: (() => void)[] = []
   #closing: Promise<void> | undefined
 
+  /** @throws {Error} the channel was closed before its end could be heard. */
   constructor(id: number, raw: RawChannel, connection: Connection, owner: ChannelOwner<M>, settings: ChannelSettings) {
+    if (isChannelClosed(raw)) throw new Error('the channel was closed as it was opened')
     this.id = id
     this.connection = connection
     this.#raw = raw

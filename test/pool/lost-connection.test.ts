@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { ProducerPool } from '../../lib/pool/producer-pool.ts'
+import { CHANNEL_1, closing, type SentMethod, startScriptedServer } from '../amqp/scripted-server.ts'
 import { useBroker } from '../support/broker.ts'
 import { until } from '../support/condition.ts'
 import { failureOf } from '../support/failure.ts'
@@ -202,3 +203,18 @@ async function untilWritten(pool: ProducerPool): Promise<void> {
 function holdUp(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
 }
+
+test('a channel that is closed in the same breath as it is opened is left for another', async () => {
+  const [selectOk] = CHANNEL_1.ConfirmSelect as readonly [SentMethod]
+  const ack: SentMethod = { name: 'BasicAck', channel: 1, fields: { deliveryTag: 1, multiple: false } }
+  await using server = await startScriptedServer({
+    ...CHANNEL_1,
+    ConfirmSelect: (times) =>
+      times === 1 ? [selectOk, closing('ConnectionClose', 320, 'CONNECTION_FORCED')] : [selectOk],
+    BasicPublish: [ack],
+  })
+  const pool = makePool({ broker: server.url, maxChannels: 1 })
+
+  expect(await pool.publish({ routingKey: 'q', body: 'x' })).toMatchObject({ attempts: 1 })
+  expect(pool.stats()).toMatchObject({ channelsOpened: 1, failures: 0, channels: 1 })
+})
