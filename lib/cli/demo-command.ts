@@ -5,6 +5,7 @@ import { integer } from '../options.ts'
 import { type Broker, startBroker } from '../testing/broker.ts'
 import { runDemo } from './demo.ts'
 import { demoText } from './demo-text.ts'
+import { listenForInterruption } from './interruption.ts'
 import { ProgressLine } from './progress-line.ts'
 import { TaskQueue } from './task-queue.ts'
 import { emphasis, printable, printableJson, type Terminal } from './terminal.ts'
@@ -70,22 +71,6 @@ export async function demoCommand(argv: readonly string[], terminal: Terminal = 
     await broker.stop()
     interruption.stop()
   }
-}
-
-/** Aborts on the first SIGINT or SIGTERM; a second one ends the process as usual. */
-function listenForInterruption(): { signal: AbortSignal; stop: () => void } {
-  const controller = new AbortController()
-  const stop = (): void => {
-    process.off('SIGINT', interrupt)
-    process.off('SIGTERM', interrupt)
-  }
-  const interrupt = (): void => {
-    stop()
-    controller.abort()
-  }
-  process.on('SIGINT', interrupt)
-  process.on('SIGTERM', interrupt)
-  return { signal: controller.signal, stop }
 }
 
 /** The options, or what is wrong with them. */

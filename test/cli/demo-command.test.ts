@@ -98,7 +98,7 @@ rabbitmqNodeTest(
     import process from 'node:process'
     import { demoCommand } from '../../lib/cli/demo-command.ts'
     const { stdin, stdout } = process
-    process.exitCode = await demoCommand([], { stdin, stdout, stderr: stdout })
+    process.exitCode = await demoCommand(['--tasks', '1000000'], { stdin, stdout, stderr: stdout })
   `)
     while (!(await script.nextLine()).startsWith('channel-per-call: 0 of')) {}
     const demoQueues = async () =>
