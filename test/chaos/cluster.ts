@@ -66,8 +66,8 @@ export class ChaosCluster {
     return JSON.parse(await node.ctl(...args, '--formatter', 'json'))
   }
 
-  /** Resolves when a client without a pool can publish to every queue on every way. */
-  untilReachable(limitMs: number): Promise<void> {
+  /** Resolves when a client without a pool can publish to every queue on every way, with the time that it needed. */
+  untilReachable(limitMs: number): Promise<number> {
     const ways = [...this.urls, ...this.proxies.map(({ url }) => url)]
     return untilReachable(
       ways,

@@ -9,7 +9,14 @@ import type { PublisherProcess } from './publisher-process.ts'
 import { type Evidence, resultOf } from './result.ts'
 import { type Scope, type Strike, Strikes } from './strikes.ts'
 
-const GOOD: Strike = { kinds: ['node-kill'], scope: 'cluster', resumedMs: 400, isInTime: true, isRestored: true }
+const GOOD: Strike = {
+  kinds: ['node-kill'],
+  scope: 'cluster',
+  resumedMs: 400,
+  probeMs: 30,
+  isInTime: true,
+  isRestored: true,
+}
 const STATS = { retries: 3, channelsOpened: 5, channelsClosed: 4 } as PoolStats
 const FIGURES = { stats: STATS, maxConfirmGapMs: 700, eventLoopDelayP99: 2, rssBytes: 100 * 2 ** 20 }
 
@@ -27,17 +34,16 @@ function evidence(change: Partial<Evidence> = {}, arrivedTasks = 10): Evidence {
 }
 
 test('a run in which nothing was lost and everything went on passes, with its figures', () => {
-  const slow: Strike = {
-    kinds: ['node-kill', 'reset'],
-    scope: 'cluster',
-    resumedMs: 900,
-    isInTime: true,
-    isRestored: true,
-  }
+  const slow: Strike = { ...GOOD, kinds: ['node-kill', 'reset'], resumedMs: 900, probeMs: 80 }
 
   expect(resultOf(evidence({ strikes: [GOOD, slow] }))).toMatchObject({
     ...{ passed: true, reasons: [], faults: 3, faultsByKind: { 'node-kill': 2, reset: 1 }, tasksPerSecond: 10 },
-    ...{ recoveryMs: { cluster: 900, network: 0, publisher: 0 }, maxConfirmGapMs: 700, poolBaselineRestored: true },
+    ...{
+      recoveryMs: { cluster: 900, network: 0, publisher: 0 },
+      slowestProbeMs: 80,
+      maxConfirmGapMs: 700,
+      poolBaselineRestored: true,
+    },
     ...{ retries: 6, channelsOpened: 10, channelsClosedByFault: 8, rssMiB: 100 },
   })
 })
@@ -84,7 +90,7 @@ test('every kind of fault is dealt before one comes again, in an order that the 
       publisher: { kill: made('kill') },
     }
     const publisher = { resumed: async () => 5, rest: async () => true, go: () => {} } as unknown as PublisherProcess
-    const strikes = new Strikes(faults, [publisher], async () => {}, sequence(seed), 0)
+    const strikes = new Strikes(faults, [publisher], async () => 30, sequence(seed), 0)
     for (let times = 0; times < 6; times++) await strikes.next(() => {})
     return kinds
   }
@@ -94,4 +100,18 @@ test('every kind of fault is dealt before one comes again, in an order that the 
   expect(new Set(kinds.slice(3).map((kind) => kind.split(' ')[0]))).toEqual(new Set(['reset', 'delay', 'kill']))
   expect(await struck(7)).toEqual(kinds)
   expect(await struck(8)).not.toEqual(kinds)
+})
+
+test.each([
+  [2_000, 30, true],
+  [2_029, 30, true],
+  [2_031, 30, false],
+  [2_500, 600, true],
+])('going on after %d ms, when a plain client needed %d ms, is in time: %s', async (resumedMs, probeMs, isInTime) => {
+  const publisher = { resumed: async () => resumedMs, rest: async () => true, go: () => {} }
+  const faults = { cluster: {}, network: { reset: async () => {} }, publisher: {} }
+  const publishers = [publisher as unknown as PublisherProcess]
+  const strikes = new Strikes(faults, publishers, async () => probeMs, sequence(1), 0)
+
+  expect(await strikes.next(() => {})).toMatchObject({ resumedMs, probeMs, isInTime, isRestored: true })
 })

@@ -16,6 +16,8 @@ export interface ChaosResult extends ChaosProof {
   readonly window: number
   /** From the broker's return until every publisher had a confirm from every queue: the slowest. */
   readonly recoveryMs: Readonly<Record<Scope, number>>
+  /** What a client without a pool needed at most, from connecting to its last confirm: it is added to the limits. */
+  readonly slowestProbeMs: number
   readonly maxConfirmGapMs: number
   readonly tasksPerSecond: number
   readonly retries: number
@@ -65,6 +67,7 @@ export function resultOf(evidence: Evidence): ChaosResult {
       network: slowest(strikes, 'network'),
       publisher: slowest(strikes, 'publisher'),
     },
+    slowestProbeMs: Math.max(0, ...strikes.map(({ probeMs }) => probeMs)),
     maxConfirmGapMs: most((one) => one.maxConfirmGapMs),
     tasksPerSecond: Math.round((proof.confirmed / elapsedMs) * 1_000),
     retries: sum(({ stats }) => stats.retries),
