@@ -111,7 +111,7 @@ export class Celery<Tasks = AnyTasks> implements AsyncDisposable {
    * @throws {PooledProducerError} ERR_INVALID_TASK when the id is none.
    */
   asyncResult<Result = unknown>(taskId: string): AsyncResult<Result> {
-    return new AsyncResult(nonEmptyText('the id of a task', taskId), this.#results)
+    return new AsyncResult(nonEmptyText('the id of a task', taskId), this.#results, undefined, this.control)
   }
 
   /** Numbers of the results that have come, and of those that are waited for. */
@@ -177,7 +177,7 @@ export class Celery<Tasks = AnyTasks> implements AsyncDisposable {
       const prepared = draft === undefined ? messages.prepare(id, args, kwargs) : messages.sealed(draft)
       const publisher = (messages.options.producer as Producer | undefined) ?? this.pool
       const { publishOptions, declaration } = messages
-      const result = new AsyncResult(id, messages.results)
+      const result = new AsyncResult(id, messages.results, undefined, this.control)
       const sending = publisher.send(prepared, result, publishOptions, declaration) as Promise<AsyncResult>
       if (draft !== undefined) this.#hooks?.watch(draft, sending)
       this.#sentEvents?.send(messages, id, args, kwargs, prepared)

@@ -1,5 +1,6 @@
-import { type PooledProducerError, quiet } from '../../errors.ts'
+import { PooledProducerError, quiet } from '../../errors.ts'
 import { checkCallOptions } from '../../options.ts'
+import type { RevokeOptions } from '../control/control.ts'
 import { NOT_CONFIGURED } from './no-results.ts'
 import type { ResultBackend } from './result-backend.ts'
 import { resultError } from './result-error.ts'
@@ -15,6 +16,11 @@ export interface TaskProgress {
   readonly info: unknown
 }
 
+/** Tells workers not to run a task: `app.control`. */
+export interface Revoker {
+  revoke(taskId: string, options?: RevokeOptions): Promise<unknown>
+}
+
 /**
  * A task that the broker has, and what becomes of it. `state`, `ready()` and the like tell what this process
  * knows and ask nobody; `get`, `progress` and `refresh` ask. One is made with every call, so it holds little.
@@ -24,12 +30,14 @@ export class AsyncResult<Result = unknown> implements ResultNode<Result> {
   /** The task before it in a chain, or the group before it in a chord. */
   readonly parent: ResultNode | undefined
   readonly #backend: ResultBackend
+  readonly #revoker: Revoker | undefined
   #meta: TaskMeta | undefined
 
-  constructor(taskId: string, backend: ResultBackend = NOT_CONFIGURED, parent?: ResultNode) {
+  constructor(taskId: string, backend: ResultBackend = NOT_CONFIGURED, parent?: ResultNode, revoker?: Revoker) {
     this.taskId = taskId
     this.parent = parent
     this.#backend = backend
+    this.#revoker = revoker
     this.#meta = undefined
   }
 
@@ -131,8 +139,25 @@ export class AsyncResult<Result = unknown> implements ResultNode<Result> {
     await this.#backend.forget(this.taskId)
   }
 
+  /**
+   * Tells workers not to start the task, and to end it if `terminate` says so; as `app.control.revoke`. Resolves
+   * once the broker has the command.
+   *
+   * @throws {PooledProducerError} rejects with ERR_INVALID_OPTION, and all that `pool.publish` rejects with.
+   */
+  revoke(options: RevokeOptions = {}): Promise<void> {
+    return quiet(this.#revoke(options))
+  }
+
   toString(): string {
     return this.taskId
+  }
+
+  async #revoke(options: RevokeOptions): Promise<void> {
+    if (this.#revoker === undefined) {
+      throw new PooledProducerError('ERR_INVALID_OPTION', `the result of task ${this.taskId} belongs to no app`)
+    }
+    await this.#revoker.revoke(this.taskId, options)
   }
 
   async #get(options: WaitOptions): Promise<Result> {
@@ -160,6 +185,6 @@ export class AsyncResult<Result = unknown> implements ResultNode<Result> {
     const [node, members] = Array.isArray(tuple) ? tuple : []
     if (Array.isArray(members)) return [members.flatMap((member) => this.#child(member)).flat()]
     const id: unknown = Array.isArray(node) ? node[0] : node
-    return typeof id === 'string' ? [new AsyncResult(id, this.#backend, this)] : []
+    return typeof id === 'string' ? [new AsyncResult(id, this.#backend, this, this.#revoker)] : []
   }
 }

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { ConsumeMessage } from 'amqplib'
 import type { Celery } from '../../../lib/celery/celery.ts'
 import type { Control } from '../../../lib/celery/control/control.ts'
+import { AsyncResult } from '../../../lib/celery/results/async-result.ts'
 import { uniqueName, useBroker } from '../../support/broker.ts'
 import { type CeleryWorker, celeryTest, hasCelery, startCeleryWorker } from '../../support/celery-worker.ts'
 import { until } from '../../support/condition.ts'
@@ -216,6 +217,24 @@ print('null')
     expect(await app.control.revoke('some-id')).toEqual([])
     expect(await app.control.ping({ timeoutMs: 50 })).toEqual([])
     await forget(name)
+  })
+
+  test('is sent by a result too, for its task', async () => {
+    const name = uniqueName('control')
+    const queue = await listenTo(`${name}.pidbox`)
+    const app = makeApp({ broker: broker.url, controlExchange: name })
+    const result = await app.sendTask('tasks.add', [1, 2], {}, { queue: queues.name() })
+    await result.revoke({ terminate: true })
+    await app.asyncResult('another').revoke()
+    const sent = await queues.take(queue, 2)
+    await forget(name)
+
+    expect(sent.map(({ content }) => JSON.parse(content.toString()).arguments)).toEqual([
+      { task_id: result.taskId, terminate: true, signal: 'SIGTERM' },
+      { task_id: 'another', terminate: false, signal: 'SIGTERM' },
+    ])
+    expect(await failureOf(result.revoke({ signal: 9 as never }))).toMatchObject({ code: 'ERR_INVALID_OPTION' })
+    expect(await failureOf(new AsyncResult('lone').revoke())).toMatchObject({ code: 'ERR_INVALID_OPTION' })
   })
 
   test('says until when a reply is waited for', async () => {
