@@ -1,6 +1,7 @@
 import type { PooledProducerError } from '../errors.ts'
 import type { Producer } from '../pool/producer.ts'
 import type { ProducerPool } from '../pool/producer-pool.ts'
+import type { CloseReport } from '../pool/shutdown.ts'
 import { type CeleryOptions, celeryParts } from './celery-options.ts'
 import { Control } from './control/control.ts'
 import { MessageMaker } from './message-maker.ts'
@@ -141,11 +142,15 @@ export class Celery<Tasks = AnyTasks> implements AsyncDisposable {
     return this
   }
 
-  /** Closes the pool, if it is the app's own; who still waits for a result then waits in vain, and is told so. */
-  async close(options?: { timeoutMs?: number }): Promise<void> {
-    if (this.#ownsPool) await this.pool.close(options)
+  /**
+   * Closes the pool, if it is the app's own, and gives its report; another's pool is left open. Who still waits for a
+   * result then waits in vain, and is told so.
+   */
+  async close(options?: { timeoutMs?: number }): Promise<CloseReport | undefined> {
+    const report = this.#ownsPool ? await this.pool.close(options) : undefined
     await this.#results.close()
     await this.control.close()
+    return report
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
