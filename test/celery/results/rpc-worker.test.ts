@@ -166,3 +166,22 @@ celeryTest('the first failure of a group ends the wait for the others, and settl
     { status: 'rejected', reason: expect.objectContaining({ code: 'ERR_TASK_FAILED' }) },
   ])
 })
+
+celeryTest(
+  'two thousand tasks, three hundred at a time, have each its own result',
+  async () => {
+    const app = makeRpcApp()
+    const add = app.createTask<[number, number], number>('tasks.add')
+    let next = 0
+    const runSome = async (): Promise<void> => {
+      while (next < 2_000) {
+        const n = next++
+        expect(await (await add.delay(n, 1)).get({ timeoutMs: 60_000 })).toBe(n + 1)
+      }
+    }
+    await Promise.all(Array.from({ length: 300 }, runSome))
+
+    expect(app.resultStats()).toMatchObject({ ...NOTHING, received: 2_000 })
+  },
+  120_000,
+)
