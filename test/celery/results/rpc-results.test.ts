@@ -281,4 +281,5 @@ rabbitmqNodeTest(
     expect(ours).toHaveLength(1)
     expect(ours[0]).toMatch(/true\tfalse\t.*"?x-expires"?.*60000/)
   },
+  60_000,
 )
