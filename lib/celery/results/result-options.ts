@@ -1,10 +1,28 @@
 import { describe, integer } from '../../options.ts'
 import { invalidOption } from '../options/app-rules.ts'
+import type { RedisPlace } from './redis-clients.ts'
+
+/** A Redis that workers store results in. */
+export interface RedisBackendOptions {
+  /** Its URL, or a client of `redis` or `ioredis` that is connected to it, and that stays open. */
+  readonly redis: string | object
+  /** Celery's `global_keyprefix`: what stands before every key. Default: nothing. */
+  readonly globalKeyprefix?: string
+}
+
+/** {@link RedisBackendOptions} checked. */
+export interface RedisBackend {
+  readonly redis: RedisPlace
+  readonly keyPrefix: string
+}
 
 /** What an app says of its results. */
 export interface ResultOptions {
-  /** Where results come from: `rpc://`, a queue that workers send them to. Default: none come. */
-  backend?: string | undefined
+  /**
+   * Where results come from: `rpc://`, a queue that workers send them to; or the URL of a Redis, `redis://` or
+   * `rediss://`, read through the package `redis` or `ioredis`. Default: none come.
+   */
+  backend?: string | RedisBackendOptions | undefined
   /** Seconds for which a result is kept here that nobody asks for. Default: 86,400. */
   resultExpires?: number
   /** How long `get` waits for a result when it is not told, in milliseconds. Default: 60,000. */
@@ -25,7 +43,7 @@ export const RESULT_OPTIONS: readonly (keyof ResultOptions)[] = [
 
 /** {@link ResultOptions} checked, with every default filled in. */
 export interface ResultSettings extends Readonly<Required<Omit<ResultOptions, 'backend'>>> {
-  readonly backend: 'rpc://' | undefined
+  readonly backend: 'rpc://' | RedisBackend | undefined
 }
 
 /** The longest delay that a Node timer keeps. */
@@ -50,5 +68,34 @@ function backend(value: unknown): ResultSettings['backend'] {
   // Celery's own word for none.
   if (value === undefined || value === null || value === 'disabled://') return undefined
   if (value === 'rpc://' || value === 'rpc') return 'rpc://'
-  throw invalidOption(`backend must be 'rpc://' or left out, got ${describe(value)}`)
+  if (isRedisUrl(value)) return { redis: value, keyPrefix: '' }
+  if (typeof value === 'object' && 'redis' in value) return redisBackend(value as Record<string, unknown>)
+  // A URL may hold a password.
+  const shown = typeof value === 'string' ? 'another text' : describe(value)
+  throw invalidOption(`backend must be 'rpc://', a redis:// URL, or { redis: a URL or a client }, got ${shown}`)
+}
+
+function redisBackend({ redis, globalKeyprefix = '', ...others }: Record<string, unknown>): RedisBackend {
+  const [extra] = Object.keys(others)
+  if (extra !== undefined) throw invalidOption(`backend.${extra} is not known; known are redis and globalKeyprefix`)
+  if (typeof globalKeyprefix !== 'string') {
+    throw invalidOption(`backend.globalKeyprefix must be a string, got ${describe(globalKeyprefix)}`)
+  }
+  if (!isRedisUrl(redis) && !isRedisClient(redis)) {
+    const text = 'backend.redis must be a redis:// or rediss:// URL, or a client of the package redis or ioredis'
+    throw invalidOption(text)
+  }
+  // As Celery does, unless the prefix ends in a mark of its own.
+  const keyPrefix = globalKeyprefix === '' || /[:_.-]$/.test(globalKeyprefix) ? globalKeyprefix : `${globalKeyprefix}_`
+  return { redis, keyPrefix }
+}
+
+function isRedisUrl(value: unknown): value is string {
+  return typeof value === 'string' && /^rediss?:\/\//.test(value) && URL.canParse(value)
+}
+
+function isRedisClient(value: unknown): value is RedisPlace {
+  return ['duplicate', 'get', 'subscribe', 'multi'].every(
+    (name) => typeof (value as Record<string, unknown> | null | undefined)?.[name] === 'function',
+  )
 }

@@ -15,6 +15,10 @@ export class Watchers {
     return this.#byTask.keys()
   }
 
+  has(taskId: string): boolean {
+    return this.#byTask.has(taskId)
+  }
+
   /** True for the first of a task. */
   add(taskId: string, watcher: ResultWatcher): boolean {
     const watchers = this.#byTask.get(taskId)
@@ -41,9 +45,11 @@ export class Watchers {
     return true
   }
 
+  fail(taskId: string, error: PooledProducerError): void {
+    for (const watcher of [...(this.#byTask.get(taskId) ?? [])]) watcher.failed(error)
+  }
+
   failAll(error: (taskId: string) => PooledProducerError): void {
-    for (const [taskId, watchers] of [...this.#byTask]) {
-      for (const watcher of [...watchers]) watcher.failed(error(taskId))
-    }
+    for (const taskId of [...this.#byTask.keys()]) this.fail(taskId, error(taskId))
   }
 }

@@ -1,0 +1,179 @@
+import { backoffMs } from '../../amqp/backoff.ts'
+import { withTimeLimit } from '../../amqp/time-limit.ts'
+import { asError, PooledProducerError } from '../../errors.ts'
+import type { Declaration } from '../../pool/declarations.ts'
+import type { RedisStore } from './redis-clients.ts'
+import { openStore } from './redis-store.ts'
+import type { ResultBackend, ResultStats, ResultWatcher } from './result-backend.ts'
+import type { RedisBackend, ResultSettings } from './result-options.ts'
+import { readMeta, type TaskMeta } from './task-meta.ts'
+import { Watchers } from './watchers.ts'
+
+const TASK_KEY = 'celery-task-meta-'
+const GROUP_KEY = 'celery-taskset-meta-'
+/** An answer of Redis that takes longer than this is not waited for. */
+const LIMIT_MS = 5_000
+
+/**
+ * Celery's `redis://`: workers store each state of a task under a key, and publish it there. A task is asked for
+ * and listened for only while somebody waits; a call adds nothing. Source: Celery, `celery/backends/redis.py`.
+ */
+export class RedisResults implements ResultBackend {
+  readonly replyTo = undefined
+  readonly timeoutMs: number
+  readonly #place: RedisBackend
+  readonly #settings: ResultSettings
+  readonly #watchers = new Watchers()
+  #opening: Promise<RedisStore> | undefined
+  #lastError: Error | undefined
+  #isClosed = false
+  #received = 0
+  #dropped = 0
+
+  constructor(place: RedisBackend, settings: ResultSettings) {
+    this.#place = place
+    this.#settings = settings
+    this.timeoutMs = settings.resultTimeoutMs
+  }
+
+  get obstacle(): Error | undefined {
+    return this.#lastError
+  }
+
+  get stats(): ResultStats {
+    const { size: waiting } = this.#watchers
+    return { waiting, kept: 0, keptBytes: 0, received: this.#received, dropped: this.#dropped, evicted: 0 }
+  }
+
+  declarationWith(own: Declaration | undefined): Declaration | undefined {
+    return own
+  }
+
+  /** Nothing is kept here: Redis keeps it. */
+  known(): undefined {
+    return undefined
+  }
+
+  watch(taskId: string, watcher: ResultWatcher): () => void {
+    if (this.#isClosed) throw closed(taskId)
+    if (this.#watchers.add(taskId, watcher)) void this.#follow(taskId)
+    return () => {
+      if (this.#watchers.remove(taskId, watcher)) void this.#leave(taskId)
+    }
+  }
+
+  async read(taskId: string): Promise<TaskMeta | undefined> {
+    return this.#answer(taskId, (store) => this.#fetch(store, taskId))
+  }
+
+  async forget(taskId: string): Promise<void> {
+    await this.#answer(taskId, (store) => store.delete(this.#key(TASK_KEY, taskId)))
+  }
+
+  /**
+   * Tells the workers of a chord how many tasks its header has: the last to end starts the body. Source: Celery,
+   * `RedisBackend.set_chord_size`.
+   *
+   * @throws {PooledProducerError} rejects with ERR_RESULT_TIMEOUT when Redis does not answer.
+   */
+  async setChordSize(groupId: string, size: number): Promise<void> {
+    const key = `${this.#key(GROUP_KEY, groupId)}.s`
+    await this.#answer(groupId, (store) => store.setAndPublish(key, this.#settings.resultExpires, `${size}`))
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.#watchers.failAll(closed)
+    const store = await this.#opening?.catch(() => undefined)
+    store?.close()
+  }
+
+  /** Listens first and asks then, so that nothing falls in between; again until that works or nobody waits. */
+  async #follow(taskId: string): Promise<void> {
+    for (let attempt = 1; this.#watchers.has(taskId); attempt++) {
+      try {
+        const store = await this.#store()
+        await store.subscribe(this.#key(TASK_KEY, taskId))
+        return await this.#ask(store, taskId)
+      } catch (error) {
+        if (error instanceof PooledProducerError) return this.#watchers.fail(taskId, error)
+        this.#lastError = asError(error)
+        await new Promise((resolve) => setTimeout(resolve, backoffMs(attempt)).unref())
+      }
+    }
+  }
+
+  async #leave(taskId: string): Promise<void> {
+    const store = await this.#opening?.catch(() => undefined)
+    // Somebody may wait for it again by now.
+    if (!this.#watchers.has(taskId)) await store?.unsubscribe(this.#key(TASK_KEY, taskId)).catch(() => {})
+  }
+
+  async #ask(store: RedisStore, taskId: string): Promise<void> {
+    const meta = await this.#fetch(store, taskId)
+    if (meta !== undefined) this.#watchers.tell(meta)
+  }
+
+  async #fetch(store: RedisStore, taskId: string): Promise<TaskMeta | undefined> {
+    const text = await store.get(this.#key(TASK_KEY, taskId))
+    this.#lastError = undefined
+    return text === null ? undefined : this.#read(taskId, text)
+  }
+
+  #read(taskId: string, text: string): TaskMeta | undefined {
+    const given = { content: Buffer.from(text), contentType: 'application/json' }
+    const meta = readMeta(given, taskId, this.#settings)
+    if (meta === 'not a result' || meta.fault !== undefined) this.#dropped++
+    else this.#received++
+    return meta === 'not a result' ? undefined : meta
+  }
+
+  async #answer<T>(taskId: string, ask: (store: RedisStore) => Promise<T>): Promise<T> {
+    if (this.#isClosed) throw closed(taskId)
+    try {
+      const asking = this.#store().then(ask)
+      return await withTimeLimit(asking, LIMIT_MS, () => new Error(`Redis did not answer in ${LIMIT_MS} ms`))
+    } catch (error) {
+      if (error instanceof PooledProducerError) throw error
+      const cause = this.#lastError ?? asError(error)
+      throw new PooledProducerError('ERR_RESULT_TIMEOUT', `nothing known of ${taskId}: ${cause.message}`, {
+        cause,
+        taskId,
+      })
+    }
+  }
+
+  #store(): Promise<RedisStore> {
+    this.#opening ??= openStore(this.#place.redis, {
+      message: (channel, text) => this.#message(channel, text),
+      ready: () => void this.#askAll(),
+      failed: (error) => {
+        this.#lastError = error
+      },
+    }).catch((error) => {
+      this.#opening = undefined
+      throw error
+    })
+    return this.#opening
+  }
+
+  #message(channel: string, text: string): void {
+    const meta = this.#read(channel.slice(this.#key(TASK_KEY, '').length), text)
+    if (meta !== undefined) this.#watchers.tell(meta)
+  }
+
+  /** After a lost connection: what was published meanwhile was not heard. */
+  async #askAll(): Promise<void> {
+    const store = await this.#opening?.catch(() => undefined)
+    if (store === undefined) return
+    await Promise.allSettled([...this.#watchers.tasks()].map((taskId) => this.#ask(store, taskId)))
+  }
+
+  #key(kind: string, id: string): string {
+    return `${this.#place.keyPrefix}${kind}${id}`
+  }
+}
+
+function closed(taskId: string): PooledProducerError {
+  return new PooledProducerError('ERR_POOL_CLOSED', 'no more results come: the app is closed', { taskId })
+}
