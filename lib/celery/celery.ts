@@ -2,6 +2,11 @@ import type { PooledProducerError } from '../errors.ts'
 import type { Producer } from '../pool/producer.ts'
 import type { ProducerPool } from '../pool/producer-pool.ts'
 import type { CloseReport } from '../pool/shutdown.ts'
+import { chainAsLinks } from './canvas/chain-links.ts'
+import type { CanvasSender } from './canvas/plan.ts'
+import { type PlanTools, runPlan } from './canvas/plan-runner.ts'
+import { Signature } from './canvas/signature.ts'
+import { signaturePlace } from './canvas/signature-options.ts'
 import { type CeleryOptions, celeryParts } from './celery-options.ts'
 import { Control } from './control/control.ts'
 import { MessageMaker } from './message-maker.ts'
@@ -28,24 +33,46 @@ export class Celery<Tasks = AnyTasks> implements AsyncDisposable {
   readonly control: Control
   readonly #ownsPool: boolean
   readonly #results: ResultBackend
+  readonly #protocol: 1 | 2
   readonly #maker: MessageMaker
   readonly #sentEvents: TaskSentEvents | undefined
   /** Undefined: nobody listens, and nothing is paid for it. */
   #hooks: PublishHooks | undefined
+  readonly #canvas: CanvasSender = {
+    named: (task) => this.#maker.named(task),
+    placed: (messages, options, args, kwargs) => {
+      return signaturePlace(this.#routed(messages, options, args, kwargs).place)
+    },
+    run: (draw) => runPlan(draw, this.#planTools),
+  }
+  readonly #planTools: PlanTools = {
+    replyTo: () => this.#results.replyTo,
+    prepared: ({ messages, args, kwargs, options: planned }) => {
+      const options = this.#protocol === 1 ? chainAsLinks(planned, messages.place.own) : planned
+      const own = this.#routed(messages, options, args, kwargs)
+      own.check(args, kwargs)
+      return () => this.#send(own, args, kwargs)
+    },
+    refuse: (error, task) => this.pool.refuse(error as PooledProducerError, task),
+    resultOf: (taskId, parent) => new AsyncResult(taskId, this.#results, parent),
+  }
   readonly #sender: TaskSender = {
     send: (messages, args, kwargs) => this.#send(messages, args, kwargs),
     sendWith: (base, args, kwargs, options) => this.#sendWith(base, args, kwargs, options),
+    canvas: this.#canvas,
   }
   /** For tasks that a function of `taskRoutes` looks at. */
   readonly #askingSender: TaskSender = {
     send: (messages, args, kwargs) => this.#askAndSend(messages, args, kwargs),
     sendWith: (base, args, kwargs, options) => this.#askAndSend(base, args, kwargs, options),
+    canvas: this.#canvas,
   }
 
   constructor(options: CeleryOptions = {}) {
     const parts = celeryParts(options)
     this.pool = parts.pool
     this.#ownsPool = parts.ownsPool
+    this.#protocol = parts.options.taskProtocol
     this.control = new Control(parts.pool, parts.options.controlExchange)
     this.#results = openBackend(parts.options.results, parts.pool)
     this.#maker = new MessageMaker(parts, this.#results)
@@ -143,6 +170,15 @@ export class Celery<Tasks = AnyTasks> implements AsyncDisposable {
   }
 
   /**
+   * A call of a task by its name, to be made later, by itself or in a workflow.
+   *
+   * @throws {PooledProducerError} ERR_INVALID_TASK names what could not be sent.
+   */
+  signature(name: string, args: readonly unknown[] = [], kwargs: Kwargs = {}, options: TaskOptions = {}): Signature {
+    return new Signature({ sender: this.#canvas, messages: this.#maker.named(name), args, kwargs, options })
+  }
+
+  /**
    * Closes the pool, if it is the app's own, and gives its report; another's pool is left open. Who still waits for a
    * result then waits in vain, and is told so.
    */
@@ -169,10 +205,15 @@ export class Celery<Tasks = AnyTasks> implements AsyncDisposable {
 
   #askAndSend(base: TaskMessages, args: unknown, kwargs: unknown, options?: TaskOptions): Promise<AsyncResult> {
     return this.#guarded(base.name, () => {
-      const own = options === undefined ? base : this.#maker.ofCall(base, options)
-      const messages = this.#maker.asked(own, args as readonly unknown[], kwargs as Kwargs)
+      const messages = this.#routed(base, options ?? {}, args as readonly unknown[], kwargs as Kwargs)
       return this.#send(messages, args as readonly unknown[], kwargs as Kwargs)
     })
+  }
+
+  /** The messages of a call, by its options and what functions of `taskRoutes` say. */
+  #routed(base: TaskMessages, options: TaskOptions, args: readonly unknown[], kwargs: Kwargs): TaskMessages {
+    const own = this.#maker.ofCall(base, options)
+    return this.#maker.isRoutedPerCall(base.name) ? this.#maker.asked(own, args, kwargs) : own
   }
 
   #send(messages: TaskMessages, args: readonly unknown[], kwargs: Kwargs): Promise<AsyncResult> {

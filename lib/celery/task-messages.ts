@@ -209,6 +209,15 @@ export class TaskMessages {
     return this.#spelled
   }
 
+  /**
+   * Checks arguments as {@link prepare} does.
+   *
+   * @throws {PooledProducerError} ERR_INVALID_TASK
+   */
+  check(args: readonly unknown[], kwargs: Readonly<Record<string, unknown>>): void {
+    this.#format.serializer.encode(args, kwargs, undefined)
+  }
+
   #slottedTimes(): TaskTimes<Slot> {
     const { countdown, expires } = this.options
     const times = taskTimes(this.options, 0)

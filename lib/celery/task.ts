@@ -1,12 +1,18 @@
 import { PooledProducerError, quiet } from '../errors.ts'
 import { describe } from '../options.ts'
 import { rejecting } from '../pool/producer.ts'
+import type { Group } from './canvas/group.ts'
+import { chunked, mapped } from './canvas/mapped.ts'
+import type { CanvasSender } from './canvas/plan.ts'
+import { Signature, type SignatureParts } from './canvas/signature.ts'
 import type { TaskOptions } from './options/task-option-values.ts'
 import type { AsyncResult } from './results/async-result.ts'
 import type { TaskMessages } from './task-messages.ts'
 
 /** Sends the messages of a task. */
 export interface TaskSender {
+  /** Sends workflows. */
+  readonly canvas: CanvasSender
   send(messages: TaskMessages, args: readonly unknown[], kwargs: Kwargs): Promise<unknown>
   sendWith(base: TaskMessages, args: unknown, kwargs: unknown, options: TaskOptions): Promise<unknown>
 }
@@ -25,6 +31,11 @@ export type CallParameters<Args extends readonly unknown[], Named> = undefined e
 export type CallItem<Args, Named> = undefined extends Named
   ? readonly [args: Args, kwargs?: NonNullable<Named>]
   : readonly [args: Args, kwargs: Named]
+
+/** The last arguments of a task, or all: what comes before them is the result of another. */
+export type Suffix<Args extends readonly unknown[]> =
+  | Args
+  | (Args extends readonly [unknown, ...infer Rest] ? Suffix<Rest> : never)
 
 /** What became of one task of a batch. */
 export type BatchOutcome<Result = unknown> =
@@ -71,6 +82,50 @@ export class Task<
   }
 
   /**
+   * A call of the task with these arguments, to be made later, by itself or in a workflow, where the result of what
+   * came before is put before them.
+   *
+   * @throws {PooledProducerError} ERR_INVALID_TASK names what could not be sent.
+   */
+  s(...args: Suffix<Args>): Signature<Result> {
+    return this.signature(args)
+  }
+
+  /** The same, but immutable: what came before is kept from it. */
+  si(...args: Args): Signature<Result> {
+    return new Signature({ ...this.#parts(args), immutable: true })
+  }
+
+  /** A call of the task to be made later, with keyword arguments and options too. */
+  signature(
+    args: Suffix<Args> | readonly unknown[] = [],
+    kwargs: Kwargs = NO_KWARGS,
+    options: TaskOptions = {},
+  ): Signature<Result> {
+    return new Signature({ ...this.#parts(args), kwargs, options })
+  }
+
+  /** One task of a worker that calls this one for each item, one after the other; its result is the list of theirs. */
+  map(items: readonly unknown[]): Signature<Result[]> {
+    return mapped('celery.map', this.signature(), items)
+  }
+
+  /** The same with items that are arrays of arguments. */
+  starmap(items: readonly Args[]): Signature<Result[]> {
+    return mapped('celery.starmap', this.signature(), items)
+  }
+
+  /**
+   * The items, arrays of arguments, in parts of so many, each part a {@link starmap}: fewer messages than a group of as
+   * many tasks.
+   *
+   * @throws {PooledProducerError} ERR_INVALID_TASK when `size` is no integer of 1 or more.
+   */
+  chunks(items: readonly Args[], size: number): Group<Result[]> {
+    return chunked(this.signature(), items, size)
+  }
+
+  /**
    * Sends the task once for each item, in one write. Resolves when each has its outcome, in the order of the
    * items: an item's error is the one that its own publish would have had.
    *
@@ -82,6 +137,10 @@ export class Task<
       const [args, kwargs = NO_KWARGS] = item
       return this.#sender.send(this.#messages, args, kwargs as Kwargs) as Promise<AsyncResult<Result>>
     })
+  }
+
+  #parts(args: readonly unknown[]): SignatureParts {
+    return { sender: this.#sender.canvas, messages: this.#messages, args, kwargs: NO_KWARGS }
   }
 }
 

@@ -13,14 +13,19 @@ export interface Call {
 
 type Options = Readonly<Record<string, unknown>>
 
+/** A call of a task to be made later. */
+export interface Task {
+  readonly task: string
+  readonly args?: readonly unknown[]
+  readonly kwargs?: Readonly<Record<string, unknown>>
+  /** Those named `link` and `linkError` hold lists of workflows. */
+  readonly options?: Options
+  readonly immutable?: boolean
+}
+
 /** A workflow by its parts. */
 export type Canvas = { readonly options?: Options } & (
-  | {
-      readonly task: string
-      readonly args?: readonly unknown[]
-      readonly kwargs?: object
-      readonly immutable?: boolean
-    }
+  | Task
   | { readonly chain: readonly Canvas[] }
   | { readonly group: readonly Canvas[] }
   | { readonly chord: readonly Canvas[]; readonly body: Canvas }
@@ -76,7 +81,8 @@ export const OPTION_CALLS: readonly Call[] = [
   plain('softTimeLimit', { softTimeLimit: 50 }),
   plain('timeLimit and softTimeLimit', { timeLimit: 60, softTimeLimit: 50.5 }),
   plain('shadow', { shadow: 'another name' }),
-  plain('ignoreResult', { ignoreResult: true }),
+  // Celery names its queue for replies all the same; here there is none without a result.
+  plain('ignoreResult', { ignoreResult: true, replyTo: 'nobody' }),
   plain('ignoreResult false', { ignoreResult: false }),
   plain('replyTo', { replyTo: 'somewhere' }),
   plain('correlationId', { correlationId: 'order-42' }),
@@ -87,4 +93,88 @@ export const OPTION_CALLS: readonly Call[] = [
   plain('messageId, appId and type', { messageId: 'm-1', appId: 'shop', type: 'task' }),
   plain('timestamp', { timestamp: 1_700_000_000 }),
   plain('mandatory', { mandatory: true }),
+  plain('compression gzip', { compression: 'gzip' }),
+  plain('compression zlib', { compression: 'zlib' }),
+  plain('serializer yaml', { serializer: 'yaml' }, [1, 'zwei', { deep: [null, true] }]),
+  plain('serializer msgpack', { serializer: 'msgpack' }, [1, 'zwei', { deep: [null, true] }]),
+  plain('serializer yaml, compressed', { serializer: 'yaml', compression: 'zlib' }),
+]
+
+const sum = (...args: readonly unknown[]): Task => ({ task: 'matrix.sum', args, kwargs, options: { queue: QUEUE } })
+const fail: Task = { task: 'matrix.fail', kwargs, options: { queue: QUEUE } }
+const bare: Task = { task: 'matrix.sum', options: { queue: QUEUE } }
+const withId: Task = { task: 'matrix.called_with_id', kwargs, options: { queue: QUEUE } }
+const inline: Task = { task: 'matrix.called_inline', kwargs, options: { queue: QUEUE } }
+const withOptions = (part: Task, options: Options): Task => ({ ...part, options: { ...part.options, ...options } })
+const canvas = (title: string, form: Canvas, call: Omit<Call, 'title'> = {}): Call => ({ title, canvas: form, ...call })
+
+/** Every form of a workflow that needs no result backend. */
+export const CANVAS_CALLS: readonly Call[] = [
+  canvas('a signature', sum(1, 2)),
+  canvas(
+    'a signature with options',
+    withOptions(sum(1, 2), { priority: 4, shadow: 'named', headers: { tenant: 'acme' } }),
+  ),
+  canvas('a signature with partial arguments', sum(2), { args: [1], kwargs: { more: true }, options: { priority: 3 } }),
+  canvas('an immutable signature', { ...sum(2), immutable: true }, { args: [1], kwargs: { more: true } }),
+  canvas('a signature with a countdown', withOptions(sum(1), { countdown: 0.3 })),
+  canvas('a link', withOptions(sum(1, 2), { link: [sum(10)] })),
+  canvas('several links', withOptions(sum(1, 2), { link: [sum(10), { ...sum(20), immutable: true }] })),
+  canvas('a link that is a chain', withOptions(sum(1), { link: [{ chain: [sum(2), sum(3)] }] })),
+  canvas('a link of a task that fails', withOptions(fail, { link: [sum(10)] })),
+  canvas('an errback that takes the id', withOptions(fail, { linkError: [withId] })),
+  canvas('an errback that is called inline', withOptions(fail, { linkError: [inline] })),
+  canvas('an errback of a task that succeeds', withOptions(sum(1), { linkError: [withId] })),
+  { title: 'the option link', task: 'matrix.sum', args: [1], kwargs, options: { link: [sum(2)] } },
+  { title: 'the option linkError', task: 'matrix.fail', kwargs, options: { linkError: [withId] } },
+  canvas('a chain', { chain: [sum(2, 2), sum(4), sum(8)] }),
+  canvas('a chain of one', { chain: [sum(2, 2)] }),
+  canvas('a chain with an immutable step', { chain: [sum(1), { ...sum(5), immutable: true }, sum(3)] }),
+  canvas('a chain with options of its steps', {
+    chain: [withOptions(sum(1), { priority: 2 }), withOptions(sum(2), { priority: 3, timeLimit: 60 })],
+  }),
+  canvas('a chain with an id', { chain: [sum(1), sum(2)] }, { options: { taskId: TAG } }),
+  canvas('a chain with options', { chain: [sum(1), sum(2)] }, { options: { priority: 6, countdown: 0.3 } }),
+  canvas('a chain with partial arguments', { chain: [sum(1), sum(2)] }, { args: [10, 20], kwargs: { more: true } }),
+  canvas(
+    'a chain with a link and an errback',
+    { chain: [sum(1), sum(2)] },
+    { options: { link: [sum(5)], linkError: [withId] } },
+  ),
+  canvas('a chain that fails in the middle', { chain: [sum(1), fail, sum(2)] }, { options: { linkError: [withId] } }),
+  canvas('a chain in a chain', { chain: [sum(1), { chain: [sum(2), sum(3)] }, sum(4)] }),
+  canvas('a group', { group: [sum(1, 1), sum(2, 2), sum(3, 3)] }),
+  canvas('a group of one', { group: [sum(1, 1)] }),
+  canvas('a group with an id and options', { group: [sum(1), sum(2)] }, { options: { taskId: TAG, priority: 5 } }),
+  canvas(
+    'a group with partial arguments',
+    { group: [sum(1), { ...sum(2), immutable: true }] },
+    { args: [7], kwargs: { more: 1 } },
+  ),
+  canvas('a group in a group', { group: [sum(1), { group: [sum(2), sum(3)] }] }),
+  canvas('a chain in a group', { group: [{ chain: [sum(1), sum(2)] }, sum(3)] }),
+  canvas('a group with a member that fails', { group: [sum(1), withOptions(fail, { linkError: [withId] })] }),
+  canvas('a group at the end of a chain', { chain: [sum(1), { group: [sum(2), sum(3)] }] }),
+  canvas('a group of a chain that ends in a group', {
+    group: [{ chain: [sum(1), { group: [sum(2), sum(3)] }] }, sum(4)],
+  }),
+  // The tag stands among the items, as the task of a map is called with nothing else.
+  canvas('a map', { map: bare, it: [1, [2, 3], TAG] }),
+  canvas('a starmap', {
+    starmap: bare,
+    it: [
+      [1, 2],
+      [3, TAG],
+    ],
+  }),
+  canvas('a map in a chain', { chain: [sum(1), { map: bare, it: [1, 2], options: { queue: QUEUE } }] }),
+  canvas('chunks', {
+    chunks: bare,
+    it: [
+      [1, TAG],
+      [3, TAG],
+      [5, TAG],
+    ],
+    size: 2,
+  }),
 ]

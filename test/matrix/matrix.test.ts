@@ -7,14 +7,14 @@ import { useBroker } from '../support/broker.ts'
 import { celeryTest, hasCelery } from '../support/celery-worker.ts'
 import { until } from '../support/condition.ts'
 import { useQueues } from '../support/queues.ts'
-import { type Call, filledIn, OPTION_CALLS, type Side } from './calls.ts'
+import { CANVAS_CALLS, type Call, filledIn, OPTION_CALLS, type Side } from './calls.ts'
 import { type NormalForm, normalForm, type TaskRecord } from './normal-form.ts'
 import { send } from './our-sender.ts'
 import { type RecordedWorker, startRecordedWorker } from './recorded-worker.ts'
 
 const broker = useBroker()
 const queues = useQueues(broker.url)
-const CALLS: readonly Call[] = OPTION_CALLS
+const CALLS: readonly Call[] = [...OPTION_CALLS, ...CANVAS_CALLS]
 /** By how much times that hang on the moment of the call may differ: the moment is read before the call. */
 const TOLERANCE_SECONDS = 5
 
@@ -42,7 +42,7 @@ beforeAll(async () => {
       forms.set(`${side} ${title}`, normalForm(recordsOf(records, tag), side, tag, sent[side][index]?.at as number))
     }
   }
-}, 120_000)
+}, 180_000)
 afterAll(() => worker?.stop(), 30_000)
 
 describe('a real worker’s request object is the same, whoever made the call:', () => {
@@ -80,7 +80,7 @@ async function sendAll({ queue }: RecordedWorker): Promise<Record<Side, Sent[]>>
   })
   if (run.status !== 0) throw new Error(`the real Celery could not make the calls: ${run.stderr}`)
 
-  await using app = createCelery({ broker: broker.url, logger: false, taskDefaultQueue: queue })
+  await using app = createCelery({ broker: broker.url, backend: 'rpc://', logger: false, taskDefaultQueue: queue })
   const ours: Sent[] = []
   for (const call of calls('ours')) {
     const at = Date.now() / 1_000
@@ -92,12 +92,15 @@ async function sendAll({ queue }: RecordedWorker): Promise<Record<Side, Sent[]>>
 
 async function everythingRan(ran: RecordedWorker): Promise<void> {
   await using app = createCelery({ broker: broker.url, logger: false })
-  await ran.idle(app)
-  const counts = (side: Side) => CALLS.map((_, index) => recordsOf(ran.records(), tagOf(index, side)).length)
-  // Tasks that have to wait for their time. What does not come in the end is seen as a difference.
-  const haveAllStarted = () => counts('ours').every((count, index) => count > 0 && count === counts('celery')[index])
+  const haveAllStarted = async () => {
+    await ran.idle(app)
+    const records = ran.records()
+    const counts = (side: Side) => CALLS.map((_, index) => recordsOf(records, tagOf(index, side)).length)
+    const [ours, celery] = [counts('ours'), counts('celery')]
+    return ours.every((count, index) => count > 0 && count === celery[index])
+  }
+  // Some tasks have to wait for their time. What does not come in the end is seen as a difference.
   await until(haveAllStarted, 10_000).catch(() => undefined)
-  await ran.idle(app)
 }
 
 function recordsOf(records: readonly TaskRecord[], tag: string): TaskRecord[] {

@@ -7,6 +7,7 @@ from celery import Celery
 from celery.signals import task_prerun
 
 app = Celery('matrix')
+app.conf.accept_content = ['json', 'yaml', 'msgpack']
 app.conf.task_default_queue = os.environ['MATRIX_QUEUE']
 RECORDS = os.environ['MATRIX_RECORDS']
 
@@ -42,7 +43,7 @@ def fail(*args, **kwargs):
 
 
 @app.task(name='matrix.called_with_id')
-def called_with_id(failed_id, tag=None):
+def called_with_id(failed_id, *, tag=None):
     """An errback of one argument: it is sent as a task."""
 
 

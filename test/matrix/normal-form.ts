@@ -45,7 +45,9 @@ export function normalForm(records: readonly TaskRecord[], side: Side, tag: stri
       times.push(seconds)
       return '<time>'
     }
-    return value.replaceAll(tag, '<tag>').replace(ID, (id) => {
+    // In what a log shows of a map, the arguments of its task are a tuple to Python and an array to us.
+    const shown = value.replaceAll("'args': ()", "'args': []")
+    return shown.replaceAll(tag, '<tag>').replace(ID, (id) => {
       const name = names.get(id) ?? `<id ${names.size + 1}>`
       names.set(id, name)
       return name

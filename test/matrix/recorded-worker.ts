@@ -16,6 +16,9 @@ export interface RecordedWorker {
   stop(): Promise<void>
 }
 
+/** A workflow of the matrix has fewer steps one after the other. */
+const MAX_ROUNDS = 20
+
 /** Starts a worker with the tasks of `matrix_tasks.py`. */
 export async function startRecordedWorker(options: CeleryWorkerOptions & { queue: string }): Promise<RecordedWorker> {
   const { queue } = options
@@ -35,7 +38,9 @@ export async function startRecordedWorker(options: CeleryWorkerOptions & { queue
   const startedUntilNow = async (app: Celery): Promise<number> => {
     const mark = `end ${++marks}`
     await app.sendTask('matrix.end', [mark], {}, { queue })
-    await until(() => records().some(({ kind, task }) => kind === 'end' && task === mark), 30_000)
+    await until(() => readFileSync(file, 'utf8').includes(`"${mark}", "at"`), 60_000).catch((error) => {
+      throw new Error(`the worker does not go on; its log ends in\n${worker.output().slice(-3_000)}`, { cause: error })
+    })
     return records().filter((record) => !isEnd(record)).length
   }
   return {
@@ -44,7 +49,12 @@ export async function startRecordedWorker(options: CeleryWorkerOptions & { queue
     async idle(app) {
       // Tasks run one at a time, in their order, and a task sends those that follow it before the next one starts.
       let before = -1
-      for (let now = await startedUntilNow(app); now !== before; now = await startedUntilNow(app)) before = now
+      for (let rounds = 0; rounds < MAX_ROUNDS; rounds++) {
+        const now = await startedUntilNow(app)
+        if (now === before) return
+        before = now
+      }
+      throw new Error(`tasks follow each other without end: ${JSON.stringify(records().slice(-4))}`)
     },
     async stop() {
       await worker.stop()

@@ -14,12 +14,18 @@ export interface SignatureTable {
   readonly immutable?: boolean
 }
 
+/** What writes itself as a {@link SignatureTable}: a signature, or a whole workflow. */
+export interface WrittenSignature {
+  toJSON(): SignatureTable
+}
+
 /**
  * A copy with all six of Celery's keys: a worker fails over a signature that lacks one.
  *
  * @throws {PooledProducerError} ERR_INVALID_TASK
  */
-export function signature(name: string, value: unknown): SignatureTable {
+export function signature(name: string, given: unknown): SignatureTable {
+  const value = isWritten(given) ? given.toJSON() : given
   if (!isPlainObject(value) || typeof value.task !== 'string' || value.task === '') {
     throw invalid(name, 'a signature, an object with the name of its task as `task`', value)
   }
@@ -33,6 +39,11 @@ export function signature(name: string, value: unknown): SignatureTable {
   }
   // Other keys are kept: a chord's body says its size in one.
   return Object.freeze({ ...value, task: value.task, args, kwargs, options, subtask_type, immutable })
+}
+
+/** Whether a value says itself what it is in a message, as a signature of `task.s()` does. */
+function isWritten(value: unknown): value is WrittenSignature {
+  return !isPlainObject(value) && typeof (value as WrittenSignature | null | undefined)?.toJSON === 'function'
 }
 
 /** Signatures in their order. */

@@ -2,7 +2,9 @@ import type { HeaderTable } from '../message/task-headers.ts'
 import type { QueueOptions, TaskQueue } from '../routing/task-queue.ts'
 import type { MessagePublisher } from './option-rules.ts'
 import type { RetryPolicy } from './retry-policy.ts'
-import type { SignatureTable } from './signature-rules.ts'
+import type { SignatureTable, WrittenSignature } from './signature-rules.ts'
+
+type AnySignature = SignatureTable | WrittenSignature
 
 /** Every option by its name, with the values that a caller may give. */
 export interface TaskOptionValues {
@@ -96,13 +98,13 @@ export interface TaskOptionValues {
   /** How often the task was replaced by another. Default: 0. */
   replacedTaskNesting: number
   /** Started with the result when the task has succeeded: one signature or several. */
-  link: SignatureTable | readonly SignatureTable[]
+  link: AnySignature | readonly AnySignature[]
   /** Started when the task has failed: one signature or several. */
-  linkError: SignatureTable | readonly SignatureTable[]
+  linkError: AnySignature | readonly AnySignature[]
   /** Started one after the other with the result; the first of them stands last, as in Celery's message. */
-  chain: readonly SignatureTable[]
+  chain: readonly AnySignature[]
   /** Started with the results of the task's group when all of it has succeeded. */
-  chord: SignatureTable
+  chord: AnySignature
   /** Publishes the task in place of the pool; it stays leased. */
   producer: MessagePublisher
 }
@@ -124,6 +126,8 @@ interface Normalised {
   readonly stamps: HeaderTable
   readonly link: readonly SignatureTable[]
   readonly linkError: readonly SignatureTable[]
+  readonly chain: readonly SignatureTable[]
+  readonly chord: SignatureTable
 }
 
 /** {@link TaskOptions} checked, merged and frozen. It can be given as options again. */

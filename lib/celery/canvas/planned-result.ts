@@ -1,0 +1,15 @@
+/** A task of a workflow, or a group of them, by the id of its result. */
+export interface PlannedResult {
+  readonly id: string
+  /** The results of a group's tasks; undefined: one task. */
+  readonly children?: readonly PlannedResult[]
+  /** What comes before it, as far as it is known. */
+  parent: PlannedResult | undefined
+}
+
+/** Puts a result behind another: the first of those that lead to it gets that one as its parent. */
+export function follow(node: PlannedResult, parent: PlannedResult | undefined): void {
+  let first = node
+  while (first.parent !== undefined) first = first.parent
+  first.parent = parent
+}

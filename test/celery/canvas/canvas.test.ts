@@ -1,0 +1,286 @@
+import { describe, expect, test } from '@jest/globals'
+import type { ConsumeMessage } from 'amqplib'
+import { type Canvas, chain, chord, group, type TaskOptions } from '../../../lib/index.ts'
+import { useBroker } from '../../support/broker.ts'
+import { failureOf } from '../../support/failure.ts'
+import { makeApp, NOWHERE } from '../../support/pools.ts'
+import { useQueues } from '../../support/queues.ts'
+import { RecordedLog } from '../../support/recorded-log.ts'
+
+const broker = useBroker()
+const queues = useQueues(broker.url)
+
+/** An app that sends nothing. */
+const idle = () => makeApp({ broker: NOWHERE })
+
+async function messagesOf(
+  queue: string,
+  count: number,
+): Promise<{ body: unknown[]; headers: Record<string, unknown> }[]> {
+  const messages: ConsumeMessage[] = await queues.take(queue, count)
+  return messages.map(({ content, properties }) => ({
+    body: JSON.parse(content.toString()),
+    headers: properties.headers as Record<string, unknown>,
+  }))
+}
+
+describe('a signature', () => {
+  test('never changes: what says more about it gives another', () => {
+    const add = idle().createTask('tasks.add', { queue: 'math', headers: { a: 1 } })
+    const first = add.s(2)
+    const json = JSON.stringify(first)
+    const others = [
+      first.set({ priority: 3 }),
+      first.link(add.s(1)),
+      first.linkError(add.s(1)),
+      first.clone([1], { b: 2 }),
+    ]
+
+    expect(JSON.stringify(first)).toBe(json)
+    expect(new Set([json, ...others.map((other) => JSON.stringify(other))]).size).toBe(5)
+    expect(() => (first.args as unknown[]).push(1)).toThrow(TypeError)
+  })
+
+  test('is written with all six keys, under the names that Celery has for its options', () => {
+    const add = idle().createTask('tasks.add', { queue: 'math', priority: 1, headers: { a: 1 } })
+    const options = {
+      taskId: 'id-1',
+      timeLimit: 60,
+      ignoreResult: true,
+      headers: { b: 2 },
+      timeoutMs: 50,
+      mandatory: false,
+    }
+
+    expect(add.signature([1], { x: 2 }, options).toJSON()).toEqual({
+      task: 'tasks.add',
+      args: [1],
+      kwargs: { x: 2 },
+      options: {
+        queue: 'math',
+        priority: 1,
+        headers: { a: 1, b: 2 },
+        task_id: 'id-1',
+        time_limit: 60,
+        ignore_result: true,
+      },
+      subtask_type: null,
+      immutable: false,
+    })
+  })
+
+  test('leads a worker to where this app would send the task, whatever routes the worker has', () => {
+    const routed = makeApp({
+      broker: NOWHERE,
+      taskDefaultQueue: 'web',
+      taskRoutes: { 'video.*': { queue: 'media', priority: 4 }, 'mail.*': { exchange: 'mail', routingKey: 'out' } },
+    })
+    const optionsOf = (name: string) => routed.signature(name).toJSON().options
+
+    expect(optionsOf('tasks.add')).toEqual({ queue: 'web' })
+    expect(optionsOf('video.encode')).toMatchObject({ queue: 'media', priority: 4 })
+    expect(optionsOf('mail.send')).toMatchObject({ exchange: 'mail', routing_key: 'out' })
+    expect(idle().signature('tasks.add').toJSON().options).toEqual({})
+  })
+
+  test('puts the arguments of a call before its own, unless it is immutable', async () => {
+    const app = makeApp({ broker: broker.url })
+    const queue = queues.name()
+    const add = app.createTask('tasks.add', { queue })
+    await add.signature([3], { a: 1 }).applyAsync([1, 2], { b: 2 }, { priority: 5 })
+    await add.si(3).delay(1, 2)
+
+    const [partial, immutable] = await messagesOf(queue, 2)
+    expect(partial?.body.slice(0, 2)).toEqual([[1, 2, 3], { a: 1, b: 2 }])
+    expect(immutable?.body.slice(0, 2)).toEqual([[3], {}])
+  })
+
+  test.each<[unknown[], RegExp]>([
+    [[undefined], /^args\[0\] is undefined/],
+    [[{ when: new Date() }], /^args\[0\]\.when is a Date/],
+    [[1n], /^args\[0\] is a BigInt/],
+  ])('is refused where it is written when its arguments could not be sent, case %#', (args, message) => {
+    const add = idle().createTask('tasks.add')
+
+    expect(() => add.s(...args)).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID_TASK', message: expect.stringMatching(message) }),
+    )
+  })
+
+  test('as a constant link of a task is encoded ahead with it', async () => {
+    const app = makeApp({ broker: broker.url })
+    const queue = queues.name()
+    const log = app.createTask('tasks.log', { queue })
+    const add = app.createTask('tasks.add', { queue, link: log.s('done'), linkError: [log.si('failed')] })
+    await add.delay(1)
+    await add.applyAsync([2], {}, { link: null })
+
+    const [linked, plain] = await messagesOf(queue, 2)
+    expect(linked?.body[2]).toMatchObject({
+      callbacks: [{ task: 'tasks.log', args: ['done'], immutable: false }],
+      errbacks: [{ task: 'tasks.log', args: ['failed'], immutable: true }],
+    })
+    expect(plain?.body[2]).toMatchObject({ callbacks: null, errbacks: [{ args: ['failed'] }] })
+  })
+})
+
+describe('a workflow', () => {
+  test('is started again with other ids', async () => {
+    const app = makeApp({ broker: broker.url })
+    const queue = queues.name()
+    const add = app.createTask('tasks.add', { queue })
+    const flow = chain(add.s(1), add.s(2))
+    const [first, second] = [await flow.applyAsync(), await flow.applyAsync()]
+
+    expect(first.taskId).not.toBe(second.taskId)
+    const [one, two] = await messagesOf(queue, 2)
+    expect([one?.headers.id, two?.headers.id]).toEqual([first.parent?.id, second.parent?.id])
+    expect(one?.body[2]).toMatchObject({ chain: [{ options: { task_id: first.taskId } }] })
+  })
+
+  test('goes out in one write, however many messages it is', async () => {
+    const app = makeApp({ broker: broker.url, maxChannels: 1 })
+    const queue = queues.name()
+    const add = app.createTask('tasks.add', { queue })
+    await add.delay(0)
+    const { leases } = app.pool.stats()
+    const result = await group(Array.from({ length: 500 }, (_, n) => add.s(n))).applyAsync()
+
+    const messages = await messagesOf(queue, 501)
+    expect(messages.slice(1).map(({ headers }) => headers.group)).toEqual(Array(500).fill(result.id))
+    expect(messages.slice(1).map(({ headers }) => headers.id)).toEqual(result.results.map(({ id }) => id))
+    expect(app.pool.stats().leases - leases).toBeLessThanOrEqual(2)
+  })
+
+  test('of which one message cannot be sent sends none, and is counted as a task that failed', async () => {
+    const logger = new RecordedLog()
+    const app = makeApp({ broker: broker.url, logger })
+    const queue = queues.name()
+    const add = app.createTask('tasks.add', { queue })
+    const error = await failureOf(group(add.s(1), add.s(2)).applyAsync([Number.NaN]))
+
+    expect(error).toMatchObject({
+      code: 'ERR_INVALID_TASK',
+      outcome: 'not-sent',
+      message: expect.stringMatching(/NaN/),
+    })
+    expect(app.pool.stats()).toMatchObject({ confirms: 0 })
+  })
+
+  test('is rejected with the first failure when the broker does not take all of it', async () => {
+    const app = makeApp({ broker: broker.url })
+    const [queue, missing] = [queues.name(), queues.name()]
+    const [add, lost] = [app.createTask('t', { queue }), app.createTask('t', { queue: missing, declare: false })]
+
+    await expect(group(add.s(), lost.s(), add.s()).applyAsync()).rejects.toMatchObject({ code: 'ERR_UNROUTABLE' })
+    expect(app.pool.stats()).toMatchObject({ confirms: 2, failures: 1 })
+  })
+
+  test('in protocol version 1 hands on by nested links, as that has no chains', async () => {
+    const app = makeApp({ broker: broker.url, taskProtocol: 1 })
+    const queue = queues.name()
+    const add = app.createTask('tasks.add', { queue })
+    const result = await chain(add.s(1).link(add.s(0)), add.s(2), add.s(3)).applyAsync()
+
+    const [message] = await messagesOf(queue, 1)
+    expect(message?.body).toMatchObject({
+      args: [1],
+      callbacks: [
+        { args: [0] },
+        { args: [2], options: { link: [{ args: [3], options: { task_id: result.taskId } }] } },
+      ],
+    })
+  })
+
+  test('gives the results of all its parts, each with what came before it', async () => {
+    const app = makeApp({ broker: broker.url })
+    const add = app.createTask('tasks.add', { queue: queues.name() })
+    const result = await chain(add.s(1), group(add.s(2), add.s(3)), add.s(4)).applyAsync([], {}, { taskId: 'last' })
+    const header = result.parent as unknown as { results: { id: string }[]; parent: { id: string; parent: unknown } }
+
+    expect(result.taskId).toBe('last')
+    expect(header.results).toHaveLength(2)
+    expect(header.parent.id).toMatch(/^[0-9a-f-]{36}$/)
+    expect(header.parent.parent).toBeUndefined()
+  })
+
+  test('of an empty group sends nothing when an app is known, and is refused when none is', async () => {
+    const app = makeApp({ broker: broker.url })
+    const queue = queues.name()
+    const sum = app.createTask('tasks.xsum', { queue })
+    await chord([], sum.s()).applyAsync()
+
+    const [message] = await messagesOf(queue, 1)
+    expect(message?.body[0]).toEqual([[]])
+    await expect(group([]).applyAsync()).rejects.toMatchObject({ code: 'ERR_INVALID_TASK' })
+  })
+
+  test.each<[string, (part: Canvas) => unknown, RegExp]>([
+    ['a chain of nothing', () => chain(), /^a chain needs one task at least$/],
+    ['no signature', (add) => chain(add, add, 7 as never), /^chain\[2\] must be a signature, .*, got 7$/],
+    ['undefined', (add) => group(add, undefined as never), /^group\[1\] must be a signature, .*, got undefined$/],
+    [
+      'a task for a signature',
+      () => group(idle().createTask('t') as never),
+      /^group\[0\] must be .* an instance of Task$/,
+    ],
+    ['a header of others', (add) => chord(['t'] as never, add), /^chord header\[0\] must be a signature, .*, got "t"$/],
+    [
+      'a body of others',
+      (add) => chord([add], null as never),
+      /^chord header and body\[1\] must be a signature, .*null$/,
+    ],
+    [
+      'another app',
+      (add) => chain(add, idle().signature('t')),
+      /^chain\[1\] is of another app than what stands before it$/,
+    ],
+    ['a link of a group', (add) => group(add).link(add), /^a group has no one result/],
+    ['a link of a group, as an option', (add) => group(add).set({ link: add }), /^a group has no one result/],
+    [
+      'an option that there is not',
+      (add) => add.set({ prio: 1 } as TaskOptions),
+      /^prio is not an option .* priority\?$/,
+    ],
+    [
+      'a bad option of a group',
+      (add) => group(add).set({ priority: 256 }),
+      /^priority must be an integer from 0 to 255/,
+    ],
+    ['a bad link', (add) => add.set({ link: [add, 5 as never] }), /^link\[1\] must be a signature/],
+    [
+      'items that are none',
+      () =>
+        idle()
+          .createTask('t')
+          .map(5 as never),
+      /^the items must be an array, got 5$/,
+    ],
+    [
+      'arguments that are none',
+      () =>
+        idle()
+          .createTask('t')
+          .starmap([[1], 2] as never),
+      /^items\[1\] must be an array of/,
+    ],
+    ['chunks of nothing', () => idle().createTask('t').chunks([], 0), /^the size of a chunk must be an integer of 1/],
+  ])('of %s is refused where it is written', (_, write, message) => {
+    const add = idle().createTask('tasks.add').s(1)
+
+    expect(() => write(add)).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID_TASK', message: expect.stringMatching(message) }),
+    )
+  })
+
+  test.each([[7], ['args'], [{}]])('with %j for arguments is refused', async (args) => {
+    await expect(
+      idle()
+        .signature('t')
+        .applyAsync(args as never),
+    ).rejects.toMatchObject({
+      code: 'ERR_INVALID_TASK',
+      message: expect.stringMatching(/^args must be an array/),
+    })
+  })
+})
