@@ -3,7 +3,16 @@ import * as door from '../lib/index.ts'
 import { startScript } from './support/script.ts'
 
 /** What users type, and what the README explains: a name more or less is a decision. */
-const NAMES = ['ERROR_CODES', 'PooledProducerError', 'createCelery', 'createProducerPool', 'withPooledProducer']
+const NAMES = [
+  'ERROR_CODES',
+  'PooledProducerError',
+  'chain',
+  'chord',
+  'createCelery',
+  'createProducerPool',
+  'group',
+  'withPooledProducer',
+]
 
 test('the package gives these names and no others', () => {
   expect(Object.keys(door).sort()).toEqual(NAMES)

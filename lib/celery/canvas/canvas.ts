@@ -1,4 +1,4 @@
-import { PooledProducerError } from '../../errors.ts'
+import { PooledProducerError, quiet } from '../../errors.ts'
 import { describe } from '../../options.ts'
 import { isPlainObject } from '../message/json-value.ts'
 import type { SignatureTable } from '../options/signature-rules.ts'
@@ -66,16 +66,17 @@ export abstract class Canvas<Handle = unknown> {
   /**
    * Starts it: all that is to be published now goes out in one write. Resolves once the broker has confirmed all of
    * it, with the result of the last task, of the group or of the chord's body; `parent` leads to those before it.
+   * Awaited or not, a failure never ends the process.
    *
    * @param args go before the arguments of the first task, of each task of a group, or of each in a chord's header.
    * @throws {PooledProducerError} rejects with ERR_INVALID_TASK before anything is sent, and with all that
    *   `pool.publish` rejects with: the first failure, when some of several messages failed.
    */
-  async applyAsync(
-    args: readonly unknown[] = [],
-    kwargs: Kwargs = NO_KWARGS,
-    options: TaskOptions = {},
-  ): Promise<Handle> {
+  applyAsync(args: readonly unknown[] = [], kwargs: Kwargs = NO_KWARGS, options: TaskOptions = {}): Promise<Handle> {
+    return quiet(this.#start(args, kwargs, options))
+  }
+
+  async #start(args: readonly unknown[], kwargs: Kwargs, options: TaskOptions): Promise<Handle> {
     if (!Array.isArray(args)) throw invalid(`args must be an array, got ${describe(args)}`)
     if (!isPlainObject(kwargs)) throw invalid(`kwargs must be a plain object, got ${describe(kwargs)}`)
     const called = this.clone(args, kwargs, options)
