@@ -226,7 +226,11 @@ function checkLogger(logger: unknown): asserts logger is Logger | false | undefi
 
 /** A value as an error message shows it: short, typed and on one line. */
 export function describe(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value)
+  if (typeof value === 'string') {
+    // Under whatever name it was given, a URL may hold a password.
+    const shown = value.replace(/:\/\/.*/s, '://...')
+    return JSON.stringify(shown.length > 60 ? `${shown.slice(0, 60)}...` : shown)
+  }
   if (typeof value === 'number' || typeof value === 'boolean' || value === null || value === undefined)
     return `${value}`
   if (typeof value === 'bigint') return `${value}n`

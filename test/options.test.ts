@@ -186,6 +186,7 @@ test.each<[string, unknown, string | RegExp]>([
   ['maxChannels', Number.POSITIVE_INFINITY, /got Infinity$/],
   ['maxChannels', 8n, /got 8n$/],
   ['maxChannels', true, /got true$/],
+  ['maxChannels', 'amqp://user:s3cret@host', /got "amqp:\/\/\.\.\."$/],
   ['maxChannels', [8], /got an array of 1$/],
   ['maxChannels', {}, /got an object$/],
   ['maxChannels', () => 8, /got a function$/],

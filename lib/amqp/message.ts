@@ -86,7 +86,11 @@ function checkProperties(properties: MessageProperties): void {
       throw invalid(`message.properties.${name}`, 'an integer from 0 to 255', value)
     }
   }
-  const { timestamp, headers } = properties
+  const { deliveryMode, timestamp, headers } = properties
+  // RabbitMQ closes the channel over any other, with whatever else is in flight on it.
+  if (deliveryMode !== undefined && deliveryMode !== 1 && deliveryMode !== 2) {
+    throw invalid('message.properties.deliveryMode', '1 or 2', deliveryMode)
+  }
   if (timestamp !== undefined && !(Number.isSafeInteger(timestamp) && timestamp >= 0)) {
     throw invalid('message.properties.timestamp', 'a whole number of seconds', timestamp)
   }

@@ -12,7 +12,8 @@ export type Rule<T> = (name: string, value: unknown) => T
 
 /** The longest string that AMQP holds outside a header table. */
 const MAX_SHORT_BYTES = 255
-const CONTROL_CHARACTER = /\p{Cc}/u
+// Half of a surrogate pair is none, but has no bytes in UTF-8: another character would arrive.
+const CONTROL_CHARACTER = /[\p{Cc}\p{Cs}]/u
 /** 68 years; Celery's own lower bound. */
 const MAX_SECONDS = 2 ** 31
 const ZONELESS = /^\d{4}-\d\d-\d\d(?:[T ][\d:.,]*)?$/i
