@@ -1,0 +1,16 @@
+import { readFileSync } from 'node:fs'
+
+const { jest } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+const { globalSetup, globalTeardown, ...settings } = jest
+
+/** The tests that need neither a broker nor much time: each mutant is put before all of them that import its file. */
+export default {
+  ...settings,
+  rootDir: '../..',
+  testMatch: [
+    '<rootDir>/test/amqp/{ack-reader,backoff,broker-url,channel-culprit,ledger,message,node-list,publish-template,send-buffer,time-limit}.test.ts',
+    '<rootDir>/test/pool/{channel-capacity,deadlines,publish-queue}.test.ts',
+  ],
+  // A machine that runs mutants is busy.
+  testTimeout: 30_000,
+}
