@@ -1,6 +1,8 @@
-import { describe, type PoolOptions } from '../options.ts'
+import { describe, type PoolOptions, poolOptions } from '../options.ts'
 import { ProducerPool } from '../pool/producer-pool.ts'
+import { LocalPool, type TaskHandler } from './local-pool.ts'
 import type { Compressor } from './message/compressors.ts'
+import { isPlainObject } from './message/json-value.ts'
 import { MessageFormats } from './message/message-format.ts'
 import type { TraceContextSource } from './message/trace-context.ts'
 import type { SerializerDefinition } from './message/value-serializer.ts'
@@ -54,6 +56,10 @@ export interface AppOptions extends RoutingOptions, ResultOptions {
    * Default: none.
    */
   traceContext?: TraceContextSource
+  /** True: tasks run in this process by `taskHandlers`, and nothing is sent; for development. Default: false. */
+  taskAlwaysEager?: boolean
+  /** What runs in the place of a worker's tasks, by their names, where `taskAlwaysEager` is true. */
+  taskHandlers?: Readonly<Record<string, TaskHandler>>
   /** True: json carries Dates and binary data in kombu's typed envelopes, for workers with kombu 5.3 or later. Default: false. */
   jsonTypes?: boolean
   /** Serializers of the app's own, by the names that tasks call them. */
@@ -107,6 +113,8 @@ const RULES: { readonly [Name in keyof Required<OtherOptions>]: AppRule<Effectiv
     if (value === undefined || typeof value === 'function') return value as TraceContextSource | undefined
     throw invalidOption(`${name} must be a function, got ${describe(value)}`)
   },
+  taskAlwaysEager: ofTasks(flag),
+  taskHandlers,
   jsonTypes: oneOf(false, true),
   serializers: serializerDefinitions,
   compressors: ownCompressors,
@@ -123,22 +131,39 @@ export function celeryParts(given: CeleryOptions = {}): CeleryParts {
     throw invalidOption(`options must be an object, got ${describe(given)}`)
   }
   const { pool, ...others } = given
-  const poolOptions = others as Record<string, unknown>
+  const rest = others as Record<string, unknown>
   const checked: Record<string, unknown> = {}
   for (const [name, rule] of Object.entries(RULES)) {
-    checked[name] = rule(name, poolOptions[name])
-    delete poolOptions[name]
+    checked[name] = rule(name, rest[name])
+    delete rest[name]
   }
-  checked.routing = routingSettings(taken(poolOptions, ROUTING_OPTIONS))
-  checked.results = resultSettings(taken(poolOptions, RESULT_OPTIONS))
+  checked.routing = routingSettings(taken(rest, ROUTING_OPTIONS))
+  checked.results = resultSettings(taken(rest, RESULT_OPTIONS))
   const options = Object.freeze(checked) as unknown as EffectiveAppOptions
   const parts = { options, formats: asOption(() => new MessageFormats(options)), defaults: defaultsOf(options) }
-  if (pool === undefined) return { pool: new ProducerPool(poolOptions), ownsPool: true, ...parts }
+  if (pool === undefined) return { pool: openPool(options, rest), ownsPool: true, ...parts }
 
   if (typeof pool.send !== 'function') throw invalidOption(`pool must be a ProducerPool, got ${describe(pool)}`)
-  const [extra] = Object.keys(poolOptions)
+  const [extra] = Object.keys(rest)
   if (extra !== undefined) throw invalidOption(`${extra} is an option of a pool, and a pool is given already`)
   return { pool, ownsPool: false, ...parts }
+}
+
+/** The app's own pool, or what stands in its place where tasks run in this process. */
+function openPool({ taskAlwaysEager, taskHandlers }: EffectiveAppOptions, options: PoolOptions): ProducerPool {
+  if (!taskAlwaysEager) return new ProducerPool(options)
+  poolOptions(options)
+  return new LocalPool(new Map(Object.entries(taskHandlers ?? {})), true) as unknown as ProducerPool
+}
+
+function taskHandlers(name: string, value: unknown): AppOptions['taskHandlers'] {
+  if (value === undefined) return undefined
+  if (!isPlainObject(value)) throw invalidOption(`${name} must be a plain object, got ${describe(value)}`)
+  for (const [task, handler] of Object.entries(value)) {
+    if (typeof handler !== 'function')
+      throw invalidOption(`${name}.${task} must be a function, got ${describe(handler)}`)
+  }
+  return value as AppOptions['taskHandlers']
 }
 
 /** The options of these names, taken out of the others. */

@@ -1,0 +1,121 @@
+import { brotliDecompressSync, inflateSync } from 'node:zlib'
+import { asError, PooledProducerError, quiet } from '../errors.ts'
+import type { Prepared } from '../pool/publish-request.ts'
+import { MemoryResults } from './results/memory-results.ts'
+
+/** Does in this process what a worker would do. What it gives, or resolves with, is the task's result. */
+export type TaskHandler = (args: unknown[], kwargs: Record<string, unknown>, task: LocalTask) => unknown
+
+/** A task as its message carries it. */
+export interface LocalTask {
+  readonly name: string
+  readonly taskId: string
+  /** The arguments as a worker reads them; empty where the body is not JSON. */
+  readonly args: unknown[]
+  readonly kwargs: Record<string, unknown>
+  readonly exchange: string
+  readonly routingKey: string
+  readonly mandatory: boolean
+  /** The message's headers, Celery's own and the caller's. */
+  readonly headers: Readonly<Record<string, unknown>>
+  /** The message's other properties, under amqplib's names. */
+  readonly properties: Readonly<Record<string, unknown>>
+  /** What would be written, compressed if it is to be. */
+  readonly body: Buffer
+}
+
+/**
+ * Stands in the place of a pool where nothing goes to a broker: each message is made as it would be sent, and
+ * its task runs here, if there is a handler for it.
+ */
+export class LocalPool {
+  readonly results: MemoryResults = new MemoryResults()
+  readonly state = 'open'
+  readonly options = { logger: false, name: 'local', acquireTimeoutMs: 1 } as const
+  readonly #handlers: ReadonlyMap<string, TaskHandler>
+  readonly #isComplete: boolean
+  readonly #taken: (task: LocalTask) => void
+
+  /**
+   * @param isComplete whether a task without a handler fails, as at a worker that does not know it.
+   * @param taken told of each task before it runs; what it throws the publish rejects with.
+   */
+  constructor(
+    handlers: ReadonlyMap<string, TaskHandler>,
+    isComplete: boolean,
+    taken: (task: LocalTask) => void = () => {},
+  ) {
+    this.#handlers = handlers
+    this.#isComplete = isComplete
+    this.#taken = taken
+  }
+
+  /** Resolves when the task has run. */
+  send(prepared: Prepared, result: unknown): Promise<unknown> {
+    return quiet(this.#run(prepared, result))
+  }
+
+  refuse(error: PooledProducerError, _task?: string, taskId?: string): Promise<never> {
+    if (taskId !== undefined) Object.assign(error, { taskId })
+    return quiet(Promise.reject(error))
+  }
+
+  acquire(): Promise<never> {
+    return quiet(Promise.reject(noBroker()))
+  }
+
+  subscribe(): never {
+    throw noBroker()
+  }
+
+  async close(): Promise<void> {}
+
+  async #run(prepared: Prepared, result: unknown): Promise<unknown> {
+    const task = taskOf(prepared)
+    // Without one it is a command or an event, which nobody hears.
+    if (task === undefined) return result
+    this.#taken(task)
+    const handler = this.#handlers.get(task.name)
+    if (handler !== undefined) await this.#handle(handler, task)
+    else if (this.#isComplete) this.results.fail(task.taskId, notRegistered(task.name))
+    return result
+  }
+
+  async #handle(handler: TaskHandler, task: LocalTask): Promise<void> {
+    try {
+      const value = await handler(task.args, task.kwargs, task)
+      // As a worker would send it.
+      this.results.succeed(task.taskId, JSON.parse(JSON.stringify(value ?? null)))
+    } catch (error) {
+      this.results.fail(task.taskId, asError(error))
+    }
+  }
+}
+
+function taskOf(prepared: Prepared): LocalTask | undefined {
+  const [exchange, routingKey, body, options] = prepared.template.publishArguments(prepared)
+  const { headers = {}, mandatory, ...properties } = options as Record<string, Record<string, unknown>>
+  const content = contentOf(body, headers.compression, properties.contentType)
+  const table = Array.isArray(content) || content === undefined ? {} : (content as Record<string, unknown>)
+  const [args, kwargs] = Array.isArray(content) ? content : [table.args, table.kwargs]
+  const name = headers.task ?? table.task
+  const taskId = headers.id ?? table.id
+  if (typeof name !== 'string' || typeof taskId !== 'string') return undefined
+  const route = { exchange, routingKey, mandatory: mandatory as unknown as boolean }
+  return { name, taskId, args: args ?? [], kwargs: kwargs ?? {}, ...route, headers, properties, body }
+}
+
+function contentOf(body: Buffer, compression: unknown, contentType: unknown): unknown {
+  if (contentType !== 'application/json') return undefined
+  if (compression === 'application/x-gzip') return JSON.parse(inflateSync(body).toString())
+  if (compression === 'application/x-brotli') return JSON.parse(brotliDecompressSync(body).toString())
+  return compression === undefined ? JSON.parse(body.toString()) : undefined
+}
+
+function notRegistered(name: string): Error {
+  return Object.assign(new Error(name), { name: 'NotRegistered' })
+}
+
+function noBroker(): PooledProducerError {
+  return new PooledProducerError('ERR_INVALID_OPTION', 'there is no broker here: tasks run in this process')
+}

@@ -1,0 +1,145 @@
+import { describe, expect, test } from '@jest/globals'
+import { createCelery } from '../../lib/celery/celery.ts'
+import { PooledProducerError } from '../../lib/errors.ts'
+import { createTestCelery } from '../../lib/testing/recorded-celery.ts'
+import { failureOf } from '../support/failure.ts'
+
+describe('createTestCelery', () => {
+  test('keeps each task as the message that would be sent', async () => {
+    const app = createTestCelery({ taskDefaultQueue: 'mail', taskRoutes: { 'math.*': 'numbers' } })
+    const { taskId } = await app.sendTask('mail.welcome', ['ada'], { lang: 'en' }, { priority: 5, headers: { a: 1 } })
+    await app.createTask('math.add', { compression: 'gzip', countdown: 60 }).delay(2, 3)
+
+    expect(app.sent).toMatchObject([
+      {
+        name: 'mail.welcome',
+        taskId,
+        args: ['ada'],
+        kwargs: { lang: 'en' },
+        exchange: '',
+        routingKey: 'mail',
+        mandatory: true,
+        headers: { task: 'mail.welcome', id: taskId, a: 1, argsrepr: "('ada',)" },
+        properties: { priority: 5, contentType: 'application/json', correlationId: taskId },
+      },
+      { name: 'math.add', args: [2, 3], routingKey: 'numbers', headers: { eta: expect.any(String) } },
+    ])
+    app.clear()
+    expect(app.sent).toEqual([])
+  })
+
+  test('keeps tasks of protocol v1, and bodies that are no JSON', async () => {
+    const app = createTestCelery({ taskProtocol: 1 })
+    await app.sendTask('tasks.add', [1], { a: 2 })
+    const other = createTestCelery({ taskSerializer: 'msgpack' })
+    await other.sendTask('tasks.add', [1])
+
+    expect(app.sent).toMatchObject([{ name: 'tasks.add', args: [1], kwargs: { a: 2 } }])
+    expect(other.sent).toMatchObject([{ name: 'tasks.add', args: [], body: expect.any(Buffer) }])
+  })
+
+  test('refuses what a real app refuses, and keeps nothing of it', async () => {
+    const app = createTestCelery()
+    const errors = await Promise.all([
+      failureOf(app.sendTask('tasks.add', [undefined])),
+      failureOf(app.sendTask('tasks.add', [], {}, { prioriy: 1 } as object)),
+      failureOf(app.createTask('tasks.add').applyAsync([], {}, { countdown: Number.NaN })),
+    ])
+
+    for (const error of errors) expect(error).toMatchObject({ code: 'ERR_INVALID_TASK', outcome: 'not-sent' })
+    expect(app.sent).toEqual([])
+    expect(() => createTestCelery({ taskProtocol: 3 as 2 })).toThrow(/taskProtocol/)
+  })
+
+  test('has the results that a test gives its tasks, before or after they are asked for', async () => {
+    const app = createTestCelery()
+    const add = app.createTask<[number, number], number>('tasks.add')
+    const [early, late, failed] = [await add.delay(1, 2), await add.delay(3, 4), await add.delay(5, 6)]
+    app.succeed(early.taskId, 3)
+    const waiting = late.get()
+    app.succeed(late.taskId, 7)
+    app.fail(failed.taskId, new TypeError('no numbers'))
+
+    expect([await early.get(), await waiting]).toEqual([3, 7])
+    expect(await failureOf(failed.get())).toMatchObject({
+      code: 'ERR_TASK_FAILED',
+      remote: { type: 'TypeError', message: 'no numbers' },
+    })
+    expect(late.state).toBe('SUCCESS')
+    await expect((await add.delay(1, 1)).get({ timeoutMs: 20 })).rejects.toMatchObject({ code: 'ERR_RESULT_TIMEOUT' })
+  })
+
+  test('runs what a test gives it for a name', async () => {
+    const app = createTestCelery().handle('tasks.add', ([x, y], { z = 0 }) => Number(x) + Number(y) + Number(z))
+    const result = await app.sendTask('tasks.add', [2, 3], { z: 4 })
+
+    expect(await result.get()).toBe(9)
+  })
+
+  test('rejects the publish that a test has fail', async () => {
+    const app = createTestCelery()
+    const away = new PooledProducerError('ERR_BROKER_UNAVAILABLE', 'away', { outcome: 'not-sent' })
+    app.rejectNext(away)
+
+    expect(await failureOf(app.sendTask('tasks.first'))).toBe(away)
+    await app.sendTask('tasks.second')
+    expect(app.sent.map(({ name }) => name)).toEqual(['tasks.second'])
+  })
+
+  test('calls listeners as a real app does, and closes', async () => {
+    const app = createTestCelery()
+    app.on('beforeTaskPublish', ({ headers }) => Object.assign(headers, { tenant: 'acme' }))
+    await app.sendTask('tasks.add')
+    const waiting = failureOf((await app.sendTask('tasks.add')).get())
+    await app.close()
+
+    expect(app.sent[0]?.headers.tenant).toBe('acme')
+    expect(await waiting).toMatchObject({ code: 'ERR_POOL_CLOSED' })
+  })
+
+  test('has no broker to lease a channel of', async () => {
+    await expect(createTestCelery().pool.acquire()).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' })
+  })
+})
+
+describe('taskAlwaysEager', () => {
+  const taskHandlers = {
+    'tasks.add': ([x, y]: unknown[]) => Number(x) + Number(y),
+    'tasks.date': () => new Date(0),
+    'tasks.fail': async () => {
+      throw new RangeError('too far')
+    },
+  }
+
+  test('runs tasks in this process, with arguments and results as JSON carries them', async () => {
+    await using app = createCelery({ taskAlwaysEager: true, taskHandlers })
+    const results = [
+      await app.createTask('tasks.add').delay(2, 3),
+      await app.sendTask('tasks.add', [4, 5], {}, { countdown: 60, compression: 'gzip' }),
+      await app.sendTask('tasks.date'),
+    ]
+
+    expect(await Promise.all(results.map((result) => result.get()))).toEqual([5, 9, '1970-01-01T00:00:00.000Z'])
+    await expect(app.sendTask('tasks.add', [1n])).rejects.toMatchObject({ code: 'ERR_INVALID_TASK' })
+  })
+
+  test('gives a failure to whoever asks for the result, not to the caller', async () => {
+    await using app = createCelery({ taskAlwaysEager: true, taskHandlers })
+    const [failed, unknown] = [await app.sendTask('tasks.fail'), await app.sendTask('tasks.other')]
+
+    expect(failed.failed()).toBe(true)
+    expect(await failureOf(failed.get())).toMatchObject({ code: 'ERR_TASK_FAILED', remote: { type: 'RangeError' } })
+    expect(await failureOf(unknown.get())).toMatchObject({ remote: { type: 'NotRegistered', message: 'tasks.other' } })
+  })
+
+  test.each([
+    [{ taskAlwaysEager: 1 }, /taskAlwaysEager must be true or false, got 1/],
+    [{ taskHandlers: [] }, /taskHandlers must be a plain object/],
+    [{ taskHandlers: { 'tasks.add': 7 } }, /taskHandlers\.tasks\.add must be a function, got 7/],
+    [{ taskAlwaysEager: true, maxChannel: 3 }, /maxChannel is not an option/],
+  ])('with %j is ERR_INVALID_OPTION', (options, message) => {
+    expect(() => createCelery(options as never)).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID_OPTION', message: expect.stringMatching(message) }),
+    )
+  })
+})
