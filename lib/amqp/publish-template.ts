@@ -8,6 +8,7 @@ import {
   FRAME_START_BYTES,
   writeConstantFrames,
 } from './constant-frames.ts'
+import { isShort } from './field-table.ts'
 import type { Slab } from './slab.ts'
 import { ID_LENGTH, Slot, type TemplateFields } from './template-fields.ts'
 
@@ -162,7 +163,7 @@ export class PublishTemplate {
       exchange,
       routingKey,
       typeof body === 'string' ? Buffer.from(body) : body,
-      { ...(filled(properties, values) as object), mandatory },
+      { ...(filled(properties, values, false) as object), mandatory },
     ]
   }
 }
@@ -199,17 +200,27 @@ function textOf(values: readonly string[], index: number): string {
   return values[index] as string
 }
 
-/** A copy in which each slot holds its value; nothing of the template is shared with the caller. */
-function filled(value: unknown, values: readonly string[]): unknown {
+/**
+ * A copy in which each slot holds its value; nothing of the template is shared with the caller.
+ *
+ * @param isTable whether the value stands in the headers, where amqplib must be told of some types.
+ */
+function filled(value: unknown, values: readonly string[], isTable: boolean): unknown {
+  if (isTable && typeof value === 'number' && isShort(value)) return { '!': 'int32', value }
   if (typeof value !== 'object' || value === null || Buffer.isBuffer(value)) return value
   if (value instanceof Slot) return values[value.value]
-  if (Array.isArray(value)) return value.map((item) => filled(item, values))
+  if (Array.isArray(value)) return value.map((item) => filled(item, values, isTable))
   const copy: Record<string, unknown> = {}
+  const isTyped = Object.hasOwn(value, '!')
+  // To amqplib this type is as good as none.
+  if (isTable && isTyped && (value as { '!': unknown })['!'] === 'number') {
+    return filled((value as { value?: unknown }).value, values, true)
+  }
   for (const key in value) {
     const item = (value as Record<string, unknown>)[key]
     if (item === undefined) continue
     Object.defineProperty(copy, key, {
-      value: filled(item, values),
+      value: filled(item, values, (isTable && !isTyped) || key === 'headers'),
       enumerable: true,
       writable: true,
       configurable: true,

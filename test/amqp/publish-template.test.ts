@@ -150,12 +150,25 @@ function body(frameMax: number): fc.Arbitrary<string | Buffer> {
 
 // --- What is expected ----------------------------------------------------------------------------------------------
 
-/** The value with its slots filled, by a way of its own. */
-function filled(value: unknown, filling: readonly string[]): unknown {
+/** The value with its slots filled, and no integer of 16 bits in the headers, by a way of its own. */
+function filled(value: unknown, filling: readonly string[], isHeader = false): unknown {
   if (value instanceof Slot) return filling[value.value]
+  if (isHeader && Number.isInteger(value)) {
+    const number = value as number
+    const isByte = number >= -128 && number <= 127
+    return !isByte && number >= -32_768 && number <= 32_767 ? { '!': 'int32', value } : value
+  }
   if (typeof value !== 'object' || value === null || Buffer.isBuffer(value)) return value
-  if (Array.isArray(value)) return value.map((item) => filled(item, filling))
-  return tableOf(Object.entries(value).map(([key, item]) => [key, filled(item, filling)]))
+  if (Array.isArray(value)) return value.map((item) => filled(item, filling, isHeader))
+  const isPlain = !Object.hasOwn(value, '!')
+  const typed = value as { '!'?: unknown; value?: unknown }
+  if (isHeader && !isPlain && typed['!'] === 'number') return filled(typed.value, filling, true)
+  return tableOf(
+    Object.entries(value).map(([key, item]) => [
+      key,
+      filled(item, filling, key === 'headers' || (isHeader && isPlain)),
+    ]),
+  )
 }
 
 function expectedBytes(template: TemplateFields, filling: Filling, channel: number, frameMax: number): Buffer {
