@@ -71,6 +71,21 @@ export class LatencyHistogram {
     return bucket === BUCKETS - 1 ? this.#max : Math.min(middle(bucket), this.#max)
   }
 
+  /** How many took no longer than each of these durations, which ascend; as exact as a percentile. */
+  cumulativeCounts(boundsMs: readonly number[]): number[] {
+    let bucket = 0
+    let count = 0
+    return boundsMs.map((boundMs) => {
+      for (; bucket < BUCKETS && middle(bucket) <= boundMs; bucket += 1) count += this.#counts[bucket] as number
+      return count
+    })
+  }
+
+  /** All durations together in milliseconds, as exact as a percentile: `record` does not add them up. */
+  sumMs(): number {
+    return this.#counts.reduce((sum, count, bucket) => sum + count * middle(bucket), 0)
+  }
+
   /** The figures that `pool.summary` carries, rounded to a microsecond. */
   summary(): LatencySummary {
     return { p50: micro(this.percentile(50)), p99: micro(this.percentile(99)), max: micro(this.#max) }

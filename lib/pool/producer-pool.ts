@@ -26,7 +26,8 @@ export class ProducerPool implements AsyncDisposable {
   readonly options: EffectivePoolOptions
   readonly #log: EventLog
   readonly #events: EventHub
-  readonly #counters = new Counters()
+  /** @internal What metrics read. */
+  readonly counters: Counters = new Counters()
   readonly #connections: ConnectionSet
   readonly #subscriptions: Subscriptions
   readonly #declarations: Declarations
@@ -49,12 +50,15 @@ export class ProducerPool implements AsyncDisposable {
         this.#subscriptions.wake()
       },
       unblocked: (connection) => this.#factory.relieve(connection),
-      refused: (error) => this.#refused(error),
+      refused: (error) => {
+        this.#leases.rejectAll(() => repeated(error))
+        this.#settlement.failAll((publish) => repeated(error, outcomeOf(publish)))
+      },
     })
     this.#subscriptions = new Subscriptions(this.#connections.consuming, this.#log)
     this.#declarations = new Declarations((reason) => this.#log.write('pool.warning', { reason }))
     const publishLog = new PublishLog(this.#log)
-    this.#settlement = new Settlement(this.#counters, publishLog, () => this.#obstacle())
+    this.#settlement = new Settlement(this.counters, publishLog, () => this.#obstacle())
     this.#dispatcher = new Dispatcher(
       () => this.#channels,
       {
@@ -65,7 +69,7 @@ export class ProducerPool implements AsyncDisposable {
         forget: (exchange, routingKey) => this.#declarations.forget(exchange, routingKey),
       },
       this.options,
-      this.#counters,
+      this.counters,
       this.#settlement,
       publishLog,
     )
@@ -74,7 +78,7 @@ export class ProducerPool implements AsyncDisposable {
       this.#dispatcher,
       this.options,
       this.#declarations,
-      this.#counters,
+      this.counters,
       this.#log,
       (channel) => this.#channelOpened(channel),
     )
@@ -90,7 +94,7 @@ export class ProducerPool implements AsyncDisposable {
         stats: () => this.stats(),
       },
       this.options,
-      this.#counters,
+      this.counters,
       this.#log,
     )
     this.#connections.connect()
@@ -192,8 +196,8 @@ export class ProducerPool implements AsyncDisposable {
       idle: this.#channels.idle,
       waiting: this.#leases.waiting + this.#dispatcher.waiting,
       inFlight: this.#factory.inFlight,
-      bufferedBytes: this.#counters.bufferedBytes,
-      ...figuresOf(this.#counters),
+      bufferedBytes: this.counters.bufferedBytes,
+      ...figuresOf(this.counters),
     }
   }
 
@@ -259,7 +263,7 @@ export class ProducerPool implements AsyncDisposable {
         channels: this.#channels,
         factory: this.#factory,
         connections: this.#connections,
-        counters: this.#counters,
+        counters: this.counters,
       },
       timeoutMs,
     )
@@ -280,11 +284,6 @@ export class ProducerPool implements AsyncDisposable {
     this.#leases.wake(channel)
     this.#channels.drop(channel)
     this.#dispatcher.wake()
-  }
-
-  #refused(error: PooledProducerError): void {
-    this.#leases.rejectAll(() => repeated(error))
-    this.#settlement.failAll((publish) => repeated(error, outcomeOf(publish)))
   }
 
   #refusal(): PooledProducerError | undefined {

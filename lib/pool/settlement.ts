@@ -50,7 +50,7 @@ export class Settlement {
   fail(publish: PendingPublish, error: PooledProducerError): void {
     if (publish.isSettled) return
     this.#settle(publish)
-    this.#counters.failures++
+    this.#counters.countFailure(error.code)
     const { taskId } = publish
     if (taskId !== undefined) Object.assign(error, { taskId })
     void quiet(publish.promise)
@@ -61,7 +61,7 @@ export class Settlement {
   /** What is wrong before it is a publish is logged and counted as one that failed. */
   refuse(error: PooledProducerError, task: string | undefined, taskId: string | undefined): Promise<never> {
     this.#counters.publishes++
-    this.#counters.failures++
+    this.#counters.countFailure(error.code)
     if (taskId !== undefined) Object.assign(error, { taskId })
     this.#log.refused(error, task, taskId)
     return quiet(Promise.reject(error))

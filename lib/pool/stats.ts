@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../errors.ts'
 import { LatencyHistogram } from '../observe/latency-histogram.ts'
 
 /** What a pool counts, from its making on. */
@@ -17,8 +18,15 @@ export class Counters {
   unsettled = 0
   /** Bytes of the messages without an outcome. */
   bufferedBytes = 0
+  /** The failures, by the code of their error. */
+  readonly failuresByCode: Map<ErrorCode, number> = new Map()
   readonly waitMs: LatencyHistogram = new LatencyHistogram()
   readonly confirmMs: LatencyHistogram = new LatencyHistogram()
+
+  countFailure(code: ErrorCode): void {
+    this.failures++
+    this.failuresByCode.set(code, (this.failuresByCode.get(code) ?? 0) + 1)
+  }
 
   /** Counts a lease, of which there are `leased` now; gives its number. */
   countLease(leased: number, waitMs: number): number {

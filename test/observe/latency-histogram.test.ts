@@ -67,3 +67,21 @@ test('reset forgets everything', () => {
   expect(histogram.count).toBe(1)
   expect(histogram.summary().max).toBe(2)
 })
+
+test('cumulative counts say how many took no longer than each bound', () => {
+  const histogram = new LatencyHistogram()
+  for (const value of [0.3, 0.9, 3, 3, 40, 2 * HOUR_MS]) histogram.record(value)
+
+  expect(histogram.cumulativeCounts([0.5, 1, 2, 5, 50, HOUR_MS])).toEqual([1, 2, 2, 4, 5, 5])
+  expect(new LatencyHistogram().cumulativeCounts([1, 2])).toEqual([0, 0])
+})
+
+test('the sum is at most 1 % off', () => {
+  const histogram = new LatencyHistogram()
+  const values = Array.from({ length: 1_000 }, (_, index) => 0.01 * 1.01 ** index)
+  for (const value of values) histogram.record(value)
+  const exact = values.reduce((sum, value) => sum + value, 0)
+
+  expect(Math.abs(histogram.sumMs() - exact) / exact).toBeLessThan(0.01)
+  expect(new LatencyHistogram().sumMs()).toBe(0)
+})
