@@ -21,6 +21,8 @@ export interface Filling {
 /** amqplib encodes no larger table, and no sane message has one. */
 const MAX_TABLE_BYTES = 65_536
 const MAX_BYTES_OF_CHARACTER = 3
+/** Measured: what the objects of a template take beside its bytes. */
+const OWN_BYTES = 2_048
 
 const encoder = new TextEncoder()
 
@@ -30,6 +32,8 @@ const encoder = new TextEncoder()
  */
 export class PublishTemplate {
   readonly fields: TemplateFields
+  /** What a message holds in its template beside its own bytes; nothing where others share it. */
+  readonly heldBytes: number
   /** The constant bytes, cut where a text slot stands. */
   readonly #pieces: Buffer[] = []
   /** Per piece, where the id goes. */
@@ -44,10 +48,11 @@ export class PublishTemplate {
   readonly #constantBytes: number
 
   /**
+   * @param isShared false: it is made for one message.
    * @throws {PooledProducerError} ERR_MESSAGE_TOO_LARGE for headers over 64 KiB; ERR_INVALID_OPTION for
    *   headers that AMQP cannot hold.
    */
-  constructor(fields: TemplateFields) {
+  constructor(fields: TemplateFields, isShared = true) {
     this.fields = fields
     const out = new ByteWriter()
     const { methodEnd, tableStart, tableEnd, ids, texts } = writeConstantFrames(out, fields)
@@ -55,6 +60,7 @@ export class PublishTemplate {
     this.#tableAt = tableStart
     this.#bytesAfterTable = out.length - tableEnd
     this.#constantBytes = out.length
+    this.heldBytes = isShared ? 0 : out.length + OWN_BYTES
     this.#hasId = ids.length > 0
     this.#checkSize(tableEnd - tableStart, 0, 0)
 

@@ -167,7 +167,8 @@ export class TaskMessages {
         ? serializer.encodeTable(taskTableV1(name, taskId, args, kwargs, this.options, this.#timesNow(), embed))
         : serializer.encode(args, kwargs, serializer.prepare(embed))
     const properties = { ...draft.properties, headers }
-    const template = new PublishTemplate({ exchange, routingKey, mandatory: this.options.mandatory, properties })
+    const { mandatory } = this.options
+    const template = new PublishTemplate({ exchange, routingKey, mandatory, properties }, false)
     return {
       template,
       values: [taskId, textOf(headers.argsrepr), textOf(headers.kwargsrepr)],
@@ -232,7 +233,8 @@ export class TaskMessages {
     const { argsrepr, kwargsrepr } = SLOTS
     const { exchange, routingKey } = exchangeAndKey(this.place, Date.now())
     const properties = this.#properties<string | Slot>({ id, argsrepr, kwargsrepr }, times, trace)
-    return new PublishTemplate({ exchange, routingKey, mandatory: this.options.mandatory, properties })
+    const { mandatory } = this.options
+    return new PublishTemplate({ exchange, routingKey, mandatory, properties }, typeof id !== 'string')
   }
 
   #properties<T>(varying: VaryingParts<T>, times: TaskTimes<T>, trace: TraceHeaders<T> | undefined): TaskProperties<T> {

@@ -85,7 +85,7 @@ export class PendingPublish implements Outgoing {
     this.values = values
     this.body = body
     this.result = result
-    let bytes = Buffer.byteLength(body)
+    let bytes = template.heldBytes + Buffer.byteLength(body)
     for (let i = 0; i < values.length; i++) bytes += (values[i] as string).length
     this.bytes = bytes
     this.promise = new Promise(takeSettlers)

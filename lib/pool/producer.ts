@@ -155,7 +155,7 @@ export function prepare(message: Message, options: PublishOptions | undefined): 
   if (options !== undefined) checkCallOptions(options, ['timeoutMs', 'signal'])
   checkMessage(message)
   const { exchange = '', routingKey, body, properties = {}, mandatory = false } = message
-  const template = new PublishTemplate({ exchange, routingKey, mandatory, properties })
+  const template = new PublishTemplate({ exchange, routingKey, mandatory, properties }, false)
   // A copy: the caller may use its buffer again before the message is written.
   return { template, values: [], body: typeof body === 'string' ? body : Buffer.from(body) }
 }

@@ -87,6 +87,7 @@ for (const [row, alarm] of [
 
 for (const [how, kind, bodyBytes, fastPath] of [
   ['tasks', 'tasks', 1_000, true],
+  ['small messages', 'messages', 1_000, true],
   ['large messages', 'messages', 500_000, true],
   ["large messages through amqplib's public publish", 'messages', 500_000, false],
 ] as const) {
