@@ -12,6 +12,10 @@ const COMMANDS: Readonly<Record<string, { readonly about: string; load(): Promis
     about: 'five ways of sending Celery tasks, side by side on a broker that it gets by itself',
     load: async () => (await import('./demo-command.ts')).demoCommand,
   },
+  'load-test': {
+    about: 'sends tasks to your broker and measures it: kept channels against one per call',
+    load: async () => (await import('./load-test-command.ts')).loadTestCommand,
+  },
   report: {
     about: 'how often channels were reused, from the log of a server',
     load: async () => (await import('./report-command.ts')).reportCommand,

@@ -1,6 +1,5 @@
 import process from 'node:process'
 import { parseArgs } from 'node:util'
-import { PooledProducerError } from '../errors.ts'
 import { integer } from '../options.ts'
 import { type Broker, startBroker } from '../testing/broker.ts'
 import { runDemo } from './demo.ts'
@@ -8,7 +7,7 @@ import { demoText } from './demo-text.ts'
 import { listenForInterruption } from './interruption.ts'
 import { ProgressLine } from './progress-line.ts'
 import { TaskQueue } from './task-queue.ts'
-import { emphasis, printable, printableJson, type Terminal } from './terminal.ts'
+import { emphasis, errorText, printable, printableJson, type Terminal } from './terminal.ts'
 
 const USAGE = `Usage: pooled-producer demo [--tasks N] [--json]
 
@@ -89,9 +88,4 @@ function parse(argv: readonly string[]): { tasks: number | undefined; isJson: bo
 
 function taskCount(text: string): number {
   return integer('--tasks', /^\d+$/.test(text) ? Number(text) : text, 1, MAX_TASKS)
-}
-
-function errorText(error: unknown): string {
-  const { message } = error as Error
-  return printable(error instanceof PooledProducerError ? `${message} (${error.code})` : String(message))
 }

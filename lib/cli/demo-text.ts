@@ -3,7 +3,7 @@ import { count, counted, percent } from '../observe/figures.ts'
 import type { Broker } from '../testing/broker.ts'
 import { type DemoResult, type DemoRun, WINDOW } from './demo.ts'
 import { installedVersion } from './installed-version.ts'
-import { textTable } from './text-table.ts'
+import { figure, textTable } from './text-table.ts'
 
 /** The demo's figures as a page of text: who took part, the table, what arrived, and what the log said of reuse. */
 export function demoText(broker: Broker, { runs, reuse }: DemoResult, emphasised: (text: string) => string): string {
@@ -66,11 +66,6 @@ function reuseText({ publishes, channelsOpened, reuseRatio }: DemoResult['reuse'
 
 function hasCeleryNode(runs: readonly DemoRun[]): boolean {
   return runs.some(({ name }) => name === 'celery-node')
-}
-
-/** Three figures or so. */
-function figure(value: number): string {
-  return value >= 100 ? count(value) : value.toFixed(value >= 10 ? 1 : 2)
 }
 
 function sum(values: readonly number[]): number {

@@ -16,5 +16,7 @@ export interface OpenWay {
   send(index: number): Promise<string>
   /** Channels opened so far; absent where a pool's log says it. */
   channelsOpened?(): number
+  /** Connections opened so far; absent where nobody asks. */
+  connectionsOpened?(): number
   close(): Promise<unknown>
 }

@@ -1,5 +1,6 @@
 import type { Readable, Writable } from 'node:stream'
 import { styleText } from 'node:util'
+import { PooledProducerError } from '../errors.ts'
 
 /** Where a command reads and writes: `process`, or streams of a test. */
 export interface Terminal {
@@ -14,6 +15,12 @@ const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
 /** A name from outside as it can be printed: without the characters that a terminal obeys. */
 export function printable(name: string): string {
   return name.replace(UNPRINTABLE, '')
+}
+
+/** What an error says, with the code of one of ours. */
+export function errorText(error: unknown): string {
+  const { message } = error as Error
+  return printable(error instanceof PooledProducerError ? `${message} (${error.code})` : String(message))
 }
 
 // Those of them that JSON writes as they are.

@@ -1,3 +1,5 @@
+import { count } from '../observe/figures.ts'
+
 /**
  * Rows of text in columns as wide as their widest cell, two spaces apart, under a line of headers; no
  * line ends in a space or the last in a line break.
@@ -22,6 +24,11 @@ export function textTable(
         .trimEnd(),
     )
     .join('\n')
+}
+
+/** A figure for a cell: three digits or so. */
+export function figure(value: number): string {
+  return value >= 100 ? count(value) : value.toFixed(value >= 10 ? 1 : 2)
 }
 
 function padded(cell: string, width: number, side: 'left' | 'right'): string {

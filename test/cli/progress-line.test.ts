@@ -50,3 +50,16 @@ test('an end without words leaves the terminal a clean line', () => {
 
   expect(written()).toBe('\r\u001b[Kunder way\r\u001b[K')
 })
+
+test('elsewhere a long piece of work writes a line now and then', async () => {
+  const terminal = writtenTerminal()
+  const progress = new ProgressLine(terminal, 5)
+  let done = 0
+
+  progress.begin(() => `${done} done`)
+  done = 7
+  await until(() => terminal.err().includes('7 done\n'))
+  progress.end('all done')
+
+  expect(terminal.err()).toMatch(/^(0 done\n)+(7 done\n)+all done\n$/)
+})

@@ -62,3 +62,23 @@ test('an aborted window begins no more calls', async () => {
 
   expect(ids.length).toBeLessThanOrEqual(10)
 })
+
+test('a measured failure ends the calls too, and comes back with what went well', async () => {
+  const window = new TaskWindow({ ...limits, width: 1 })
+
+  const measured = await window.measure(async (index) => {
+    if (index === 3) throw new Error('number 3')
+  })
+
+  expect(measured).toMatchObject({ failed: 1, failure: new Error('number 3') })
+  expect(window.done).toBe(3)
+})
+
+test('calls that do not end are given up when none has ended for a while, and count as failed', async () => {
+  const window = new TaskWindow({ ...limits, stallMs: 50 })
+
+  const measured = await window.measure((index) => (index < 5 ? turn() : new Promise(() => {})))
+
+  expect(measured).toMatchObject({ failed: 10, failure: { code: 'ERR_PUBLISH_TIMEOUT' } })
+  expect(window.done).toBe(5)
+})
