@@ -113,7 +113,8 @@ describe('with a backend that brings results', () => {
 
     await expect(result.parent?.get(WAIT)).rejects.toMatchObject({ code: 'ERR_TASK_FAILED' })
     expect(await result.parent?.parent?.get(WAIT)).toBe(2)
-    expect(result.ready()).toBe(false)
+    // The worker says of each step that is left that it failed.
+    await expect(result.get(WAIT)).rejects.toMatchObject({ code: 'ERR_TASK_FAILED' })
   })
 })
 
