@@ -1,5 +1,6 @@
 import { quiet } from '../../errors.ts'
 import { checkCallOptions } from '../../options.ts'
+import type { RevokeOptions } from '../control/control.ts'
 import type { AsyncResult } from './async-result.ts'
 import type { ResultNode } from './result-node.ts'
 import type { WaitOptions } from './result-wait.ts'
@@ -70,6 +71,11 @@ export class GroupResult<Results extends readonly unknown[] = readonly unknown[]
 
   async forget(): Promise<void> {
     await Promise.all(this.results.map((result) => result.forget()))
+  }
+
+  /** Tells workers not to start any of its tasks; as `AsyncResult.revoke` does for one. */
+  revoke(options: RevokeOptions = {}): Promise<void> {
+    return quiet(Promise.all(this.results.map((result) => result.revoke(options))).then(() => undefined))
   }
 
   toString(): string {
