@@ -171,7 +171,8 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
     else if (isMissingExchange(error)) this.#declareAgain(publish, error)
     const isNack = error.code === 'ERR_NACKED' && mayResend(publish)
     const pauseMs = isNack ? this.#nacks.judge(publish, channel) : undefined
-    if (pauseMs === undefined) return this.#settlement.fail(publish, publish.isInDoubt ? doubtful(error) : error)
+    if (pauseMs === undefined)
+      return this.#settlement.fail(publish, isInDoubt(publish, error) ? doubtful(error) : error)
     this.#counters.retries++
     this.#log.retried([publish], error)
     this.#adoptLater([publish], Math.max(pauseMs, pauseMsOf(publish)))
@@ -281,9 +282,17 @@ function isMissingExchange({ code, cause }: PooledProducerError): boolean {
 
 const NO_OPTIONS: PublishLimits = Object.freeze({})
 
+/**
+ * Whether an earlier copy of a message that is refused may have been stored: its channel was lost, or it was nacked and
+ * this is no nack. RabbitMQ nacks what was on its way to a queue that went down, and may have it on disk.
+ */
+function isInDoubt(publish: PendingPublish, error: PooledProducerError): boolean {
+  return publish.isInDoubt || (publish.nacked !== undefined && error.code !== 'ERR_NACKED')
+}
+
 /** The broker's no to a message sent again, of which an earlier copy may have been stored. */
 function doubtful({ code, message, retryable, cause }: PooledProducerError): PooledProducerError {
-  const text = `${message}; it was sent before, over a channel that was lost, and may have been stored then`
+  const text = `${message}; it was sent before, without a clear answer, and may have been stored then`
   return new PooledProducerError(code, text, { outcome: 'unknown', retryable, cause })
 }
 

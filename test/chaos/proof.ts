@@ -17,6 +17,8 @@ export interface Account extends Journal {
 export interface ChaosProof extends ProofCounts {
   /** Of the unknown, those that were open when their publisher was killed. */
   readonly cutOff: number
+  /** Nacked, and arrived: a broker that nacks takes no responsibility, and may have the message on disk all the same. */
+  readonly nackedAndStored: number
   /** Copies that the broker delivered again because the consumer was cut off. */
   readonly redelivered: number
 }
@@ -28,6 +30,7 @@ export interface ChaosProof extends ProofCounts {
  */
 export function proofOf(accounts: readonly Account[], arrivals: Arrivals): ChaosProof {
   let cutOff = 0
+  let nackedAndStored = 0
   const counts = accounts.map((account, publisher) => {
     const ledger = new ProofLedger()
     for (let task = 0; task < account.attempted; task++) ledger.attempted(task)
@@ -36,6 +39,7 @@ export function proofOf(accounts: readonly Account[], arrivals: Arrivals): Chaos
       const { task, fate } = decodeRecord(record)
       ledger.settled(task, fate)
       hasOutcome[task] = 1
+      if (fate === 'nacked' && (arrivals.copies(publisher)[task] ?? 0) > 0) nackedAndStored++
     }
     // Who was killed could write nothing down: the task may or may not have been stored.
     for (const { from, to } of account.killed) {
@@ -52,5 +56,5 @@ export function proofOf(accounts: readonly Account[], arrivals: Arrivals): Chaos
   })
   const sum = sumOf(counts)
   const { foreign, redelivered } = arrivals
-  return { ...sum, unexpected: sum.unexpected + foreign, cutOff, redelivered }
+  return { ...sum, unexpected: sum.unexpected + foreign - nackedAndStored, cutOff, nackedAndStored, redelivered }
 }

@@ -195,6 +195,16 @@ rabbitmqTest('a connection that is lost while the guilty one is searched for har
   expect(new Set(await queues.bodies(queue)).size).toBe(199)
 })
 
+rabbitmqTest('what was nacked, and finds no queue when it is sent again, is unknown', async () => {
+  const pool = await readyPool({ broker: broker.url })
+  const queue = await fullQueue()
+  const failure = failureOf(pool.publish({ routingKey: queue, body: 'x', mandatory: true }))
+  await until(() => pool.stats().retries > 0)
+  await queues.delete(queue)
+
+  expect(await failure).toMatchObject({ code: 'ERR_UNROUTABLE', outcome: 'unknown' })
+})
+
 /** A queue with one message that rejects every other. */
 async function fullQueue(): Promise<string> {
   const queue = await queues.declare({ durable: true, maxLength: 1, overflow: 'reject-publish' } as object)
