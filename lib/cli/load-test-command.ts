@@ -2,6 +2,7 @@ import process from 'node:process'
 import { PooledProducerError } from '../errors.ts'
 import { counted } from '../observe/figures.ts'
 import { listenForInterruption } from './interruption.ts'
+import { LoadProfile } from './load-profile.ts'
 import { LoadQueue } from './load-queue.ts'
 import { type LoadResult, runLoadTest } from './load-test.ts'
 import { type LoadTestRequest, parseLoadTest } from './load-test-options.ts'
@@ -26,6 +27,10 @@ channels: through a kept channel, or as code does that opens one with each call.
   --mode MODE,...    pooled (by default), channel-per-call, connection-per-call: several
                      are run one after the other
   --force            sends to a queue that has consumers or messages
+  --profile FILE     draws the call graph of one mode, or of two side by side, as a page of
+                     HTML; each profile stands beside it as .cpuprofile
+  --include NAME,... draws functions of these packages only, such as pooled-producer,amqplib
+  --exclude NAME,... draws none of these, such as node:,v8:
   --json             one JSON object in place of the table
   -h, --help         this text
 
@@ -33,6 +38,7 @@ Examples:
   pooled-producer load-test --broker amqp://user:secret@rabbit-1/prod
   pooled-producer load-test --mode pooled,channel-per-call --count 2000
   pooled-producer load-test --task shop.add --args '[2, 3]' --queue shop --seconds 30 --force
+  pooled-producer load-test --mode pooled,channel-per-call --profile calls.html --exclude v8:
 
 Exit code: 0 done, 1 calls failed, 2 wrong usage or a queue in use, 3 the broker can't be
 reached or refuses, 130 interrupted, after what there is was printed.
@@ -57,11 +63,18 @@ export async function loadTestCommand(argv: readonly string[], terminal: Termina
 
   const interruption = listenForInterruption()
   try {
+    const profile = request.profile && (await LoadProfile.prepare(request.profile))
     const queue = await LoadQueue.open(request.urls, request.queue, request.isForced)
     try {
       const progress = new ProgressLine(terminal)
-      const result = await runLoadTest(queue, { ...request, progress, signal: interruption.signal })
+      const result = await runLoadTest(queue, {
+        ...request,
+        progress,
+        signal: interruption.signal,
+        ...(profile !== undefined && { watch: (mode, calls) => profile.watch(mode, calls) }),
+      })
       terminal.stdout.write(request.isJson ? `${printableJson(result)}\n` : loadTestText(result))
+      for (const file of (await profile?.write(result)) ?? []) say(`wrote ${printable(file)}`)
       return exitCode(result, say)
     } finally {
       await queue.close().catch((error) => say(`the queue ${queue.name} is left: ${errorText(error)}`))

@@ -4,6 +4,7 @@ import { taskName } from '../celery/options/task-options.ts'
 import { closestName } from '../closest-name.ts'
 import { describe, integer, poolOptions } from '../options.ts'
 import { LOAD_MODES, type LoadMode } from './load-modes.ts'
+import type { ProfileRequest } from './load-profile.ts'
 import { plainTask } from './per-call-ways.ts'
 
 const MAX_TASKS = 100_000_000
@@ -27,6 +28,7 @@ export interface LoadTestRequest {
   readonly modes: readonly LoadMode[]
   readonly isForced: boolean
   readonly isJson: boolean
+  readonly profile: ProfileRequest | undefined
 }
 
 /**
@@ -49,6 +51,9 @@ export function parseLoadTest(argv: readonly string[]): LoadTestRequest | undefi
       mode: { type: 'string', default: 'pooled' },
       force: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
+      profile: { type: 'string' },
+      include: { type: 'string' },
+      exclude: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false },
     },
   })
@@ -63,6 +68,7 @@ export function parseLoadTest(argv: readonly string[]): LoadTestRequest | undefi
   // Made once to see that it can be.
   plainTask(task, args, kwargs)
   if (queue === '') throw new Error('--queue must not be empty')
+  const modes = parseModes(values.mode)
   return {
     urls,
     task,
@@ -71,10 +77,31 @@ export function parseLoadTest(argv: readonly string[]): LoadTestRequest | undefi
     queue,
     ...limits(values.count, values.seconds),
     concurrency: wholeNumber('--concurrency', values.concurrency, MAX_CONCURRENCY),
-    modes: parseModes(values.mode),
+    modes,
     isForced,
     isJson,
+    profile: profileRequest(values, modes),
   }
+}
+
+interface ProfileValues {
+  readonly profile?: string | undefined
+  readonly include?: string | undefined
+  readonly exclude?: string | undefined
+}
+
+function profileRequest({ profile, include, exclude }: ProfileValues, modes: readonly LoadMode[]) {
+  if (profile === undefined) {
+    if (include !== undefined || exclude !== undefined) throw new Error('--include and --exclude need --profile')
+    return undefined
+  }
+  if (profile === '') throw new Error('--profile must name a file')
+  if (modes.length > 2) throw new Error('--profile draws one mode, or two side by side')
+  return { file: profile, include: names(include), exclude: names(exclude) }
+}
+
+function names(list: string | undefined): string[] {
+  return list === undefined ? [] : list.split(',').map((name) => name.trim())
 }
 
 function limits(tasks: string | undefined, seconds: string | undefined): { tasks: number; timeLimitMs: number } {
@@ -90,17 +117,17 @@ function limits(tasks: string | undefined, seconds: string | undefined): { tasks
 }
 
 function parseModes(text: string): LoadMode[] {
-  const names = text.split(',').map((name) => name.trim())
+  const modes = names(text)
   const known = Object.keys(LOAD_MODES)
-  for (const [index, name] of names.entries()) {
+  for (const [index, name] of modes.entries()) {
     if (!known.includes(name)) {
       const near = closestName(name, known)
       const hint = near === undefined ? `known are ${known.join(', ')}` : `did you mean ${near}?`
       throw new Error(`--mode: there is no mode ${describe(name)}; ${hint}`)
     }
-    if (names.indexOf(name) !== index) throw new Error(`--mode: ${name} is given twice`)
+    if (modes.indexOf(name) !== index) throw new Error(`--mode: ${name} is given twice`)
   }
-  return names as LoadMode[]
+  return modes as LoadMode[]
 }
 
 function parseJson(name: string, text: string, expected: string, isExpected: (value: unknown) => boolean): unknown {

@@ -82,13 +82,13 @@ async function runMode(
   try {
     progress.begin(() => `${mode}: connecting`)
     way = await LOAD_MODES[mode]({ ...options, url, queue })
-    const { send } = way
+    const opened = way
     await way.ready?.()
     const startedAt = performance.now()
     progress.begin(() => {
       return progressText({ mode, done: window.done, elapsedMs: performance.now() - startedAt, tasks, timeLimitMs })
     })
-    const calls = () => window.measure(send)
+    const calls = () => window.measure((index) => opened.send(index))
     const measured = watch === undefined ? await calls() : await watch(mode, calls)
     return runOf(mode, window.done, measured, way, first)
   } catch (failure) {

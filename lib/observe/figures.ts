@@ -35,3 +35,9 @@ function twoFigures(value: number): string {
 export function percent(ratio: number): string {
   return `${Math.floor(ratio * 10_000 + 1e-6) / 100} %`
 }
+
+/** `31 %`, `4.2 %`: a share of a whole to two figures or so. */
+export function share(ratio: number): string {
+  const hundredths = ratio * 100
+  return `${hundredths >= 9.95 ? Math.round(hundredths) : Number(hundredths.toFixed(1))} %`
+}

@@ -192,6 +192,9 @@ test.each([
   [['--kwargs', '[1]'], '--kwargs must be an object'],
   [['--task', ''], 'the name of a task'],
   [['--queue', ''], '--queue must not be empty'],
+  [['--profile', ''], '--profile must name a file'],
+  [['--profile', 'calls.html', '--mode', MODES.join(',')], 'one mode, or two side by side'],
+  [['--exclude', 'v8:'], '--include and --exclude need --profile'],
   [['--broker', 'http://s3cret@127.0.0.1'], "the broker's URL must begin with amqp:"],
 ])('%j is wrong usage, exit code 2', async (argv, says) => {
   const terminal = writtenTerminal()

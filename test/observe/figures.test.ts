@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { counted, duration, percent } from '../../lib/observe/figures.ts'
+import { counted, duration, percent, share } from '../../lib/observe/figures.ts'
 
 test.each([
   [0, '0 ms'],
@@ -31,4 +31,15 @@ test('a counted noun is in the plural unless there is one', () => {
     '0 leases',
     '12,034 publishes',
   ])
+})
+
+test.each([
+  [0, '0 %'],
+  [0.0042, '0.4 %'],
+  [0.0994, '9.9 %'],
+  [0.0996, '10 %'],
+  [0.3149, '31 %'],
+  [1, '100 %'],
+])('a share of %d is %s', (ratio, text) => {
+  expect(share(ratio)).toBe(text)
 })

@@ -18,4 +18,5 @@ export interface ShownPage {
 export function useChromium(executablePath: string | undefined): (html: string, view: View) => Promise<ShownPage>
 export function misplacedText(page: ShownPage): Promise<string[]>
 export function faintText(page: ShownPage): Promise<string[]>
+export function textBeyondBoxes(page: ShownPage): Promise<string[]>
 export function backgroundOf(page: ShownPage): Promise<string>

@@ -20,9 +20,16 @@ export function useChromium(executablePath) {
   }
 }
 
-/** Pieces of text that stand over each other, or beyond the page's width. */
+/** Pieces of text that stand over each other, or beyond the page's width, unless they can be scrolled to. */
 export function misplacedText(page) {
   return page.evaluate(() => {
+    const scrollerOf = (start) => {
+      for (let element = start; element !== document.body; element = element.parentElement) {
+        const isLarger = element.scrollWidth > element.clientWidth || element.scrollHeight > element.clientHeight
+        if (getComputedStyle(element).overflowX === 'auto' && isLarger) return element
+      }
+      return document.body
+    }
     const boxes = []
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
     for (let node = walker.nextNode(); node !== null; node = walker.nextNode()) {
@@ -31,12 +38,15 @@ export function misplacedText(page) {
         continue
       const range = document.createRange()
       range.selectNodeContents(node)
-      for (const box of range.getClientRects()) boxes.push({ text: node.textContent.trim(), box })
+      const scroller = scrollerOf(element)
+      for (const box of range.getClientRects()) boxes.push({ text: node.textContent.trim(), box, scroller })
     }
     const faults = []
-    boxes.forEach(({ text, box }, index) => {
-      if (box.left < -0.5 || box.right > document.documentElement.clientWidth + 0.5) faults.push(`cut off: ${text}`)
+    boxes.forEach(({ text, box, scroller }, index) => {
+      const isBeyond = box.left < -0.5 || box.right > document.documentElement.clientWidth + 0.5
+      if (isBeyond && scroller === document.body) faults.push(`cut off: ${text}`)
       for (const other of boxes.slice(index + 1)) {
+        if (other.scroller !== scroller) continue
         const across = Math.min(box.right, other.box.right) - Math.max(box.left, other.box.left)
         const down = Math.min(box.bottom, other.box.bottom) - Math.max(box.top, other.box.top)
         // Lines of one paragraph touch; what lies over another by more than that cannot be read.
@@ -73,6 +83,22 @@ export function faintText(page) {
       const [a, b] = [luminance(channels(getComputedStyle(element).color)), luminance(behind(element))]
       const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)
       if (contrast < 4.5) faults.push(`${text.textContent.trim()}: ${contrast.toFixed(2)}`)
+    }
+    return faults
+  })
+}
+
+/** Texts of a drawing by Graphviz that stand beyond their boxes. */
+export function textBeyondBoxes(page) {
+  return page.evaluate(() => {
+    const faults = []
+    for (const node of document.querySelectorAll('svg .node')) {
+      const box = node.querySelector('polygon').getBoundingClientRect()
+      for (const text of node.querySelectorAll('text')) {
+        const { left, right, top, bottom } = text.getBoundingClientRect()
+        if (left < box.left || right > box.right || top < box.top - 1 || bottom > box.bottom + 1)
+          faults.push(text.textContent)
+      }
     }
     return faults
   })

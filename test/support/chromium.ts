@@ -2,7 +2,7 @@ import { findProgram } from '../../lib/testing/rabbitmq-install.ts'
 import { type ShownPage, useChromium, type View } from './browser.js'
 import { type ConditionalTest, testThatNeeds } from './needs.ts'
 
-export { backgroundOf, faintText, misplacedText, type View } from './browser.js'
+export { backgroundOf, faintText, misplacedText, textBeyondBoxes, type View } from './browser.js'
 
 const executablePath = findProgram('chromium') ?? findProgram('google-chrome')
 
