@@ -2,6 +2,7 @@ import type { ConnectionOptions } from 'node:tls'
 import { type ChannelModel, connect, credentials as mechanisms } from 'amqplib'
 import { asError, PooledProducerError } from '../errors.ts'
 import { checkLogin, isPlainObject, type Renewable, trustsAnybody } from '../login.ts'
+import { TRACES, traced } from '../observe/traces.ts'
 import type { EffectivePoolOptions } from '../options.ts'
 import type { BrokerAddress } from './broker-url.ts'
 import { connectError } from './connect-error.ts'
@@ -63,7 +64,13 @@ export class ConnectAttempt {
    * @throws {PooledProducerError} rejects with ERR_BROKER_UNAVAILABLE or ERR_BROKER_REFUSED, over what amqplib, Node or
    *   the time limit says.
    */
-  async connect(id: number, listener: ConnectListener): Promise<ChannelModel> {
+  connect(id: number, listener: ConnectListener): Promise<ChannelModel> {
+    if (!TRACES.connect.hasSubscribers) return this.#connect(id, listener)
+    const context = { pool: this.#settings.name, connection: id, broker: this.address.display }
+    return traced(TRACES.connect, context, () => this.#connect(id, listener))
+  }
+
+  async #connect(id: number, listener: ConnectListener): Promise<ChannelModel> {
     const { connectTimeoutMs, tls, credentials } = this.#settings
     const tooLate = () => {
       this.giveUp()

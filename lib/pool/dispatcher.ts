@@ -2,10 +2,12 @@ import { AsyncResource } from 'node:async_hooks'
 import { isSuspicion } from '../amqp/channel-errors.ts'
 import type { ChannelOwner } from '../amqp/confirm-channel.ts'
 import { PooledProducerError } from '../errors.ts'
+import { type PublishTrace, TRACES, traced } from '../observe/traces.ts'
 import { type AdmissionSettings, admission } from './admission.ts'
 import type { PooledChannel } from './channel-factory.ts'
 import type { ChannelPool } from './channel-pool.ts'
 import type { Declaration } from './declarations.ts'
+import { doubtful, isInDoubt } from './doubt.ts'
 import { NackPolicy } from './nack-policy.ts'
 import { Parking } from './parking.ts'
 import { PendingPublish } from './pending-publish.ts'
@@ -18,6 +20,7 @@ import type { Counters } from './stats.ts'
 import { Suspects } from './suspects.ts'
 
 export interface DispatcherSettings extends AdmissionSettings {
+  readonly name: string
   readonly publishTimeoutMs: number
 }
 
@@ -106,6 +109,17 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
     enqueue?: (publish: PendingPublish) => void,
   ): Promise<unknown> {
     const publish = new PendingPublish(prepared.template, prepared.values, prepared.body, result)
+    if (!TRACES.publish.hasSubscribers) return this.#accept(publish, options, declaration, enqueue)
+    const context = { pool: this.#settings.name, ...traceOf(publish) }
+    return traced(TRACES.publish, context, () => this.#accept(publish, options, declaration, enqueue))
+  }
+
+  #accept(
+    publish: PendingPublish,
+    options: PublishLimits | undefined,
+    declaration: Declaration | undefined,
+    enqueue: ((publish: PendingPublish) => void) | undefined,
+  ): Promise<unknown> {
     const turn = this.#isScheduled ? this.#turn : this.#beginTurn()
     const { timeoutMs = this.#settings.publishTimeoutMs, signal } = options ?? NO_OPTIONS
     // The clock is read once a turn, unless a limit of the caller's own may be short.
@@ -273,6 +287,12 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
   }
 }
 
+function traceOf(publish: PendingPublish): Omit<PublishTrace, 'pool'> {
+  const { task, taskId, body } = publish
+  const { exchange, routingKey } = publish.template.fields
+  return { exchange, routingKey, task, taskId, bytes: Buffer.byteLength(body) }
+}
+
 /** AMQP's reply code for something that does not exist. */
 const NOT_FOUND = 404
 
@@ -281,20 +301,6 @@ function isMissingExchange({ code, cause }: PooledProducerError): boolean {
 }
 
 const NO_OPTIONS: PublishLimits = Object.freeze({})
-
-/**
- * Whether an earlier copy of a message that is refused may have been stored: its channel was lost, or it was nacked and
- * this is no nack. RabbitMQ nacks what was on its way to a queue that went down, and may have it on disk.
- */
-function isInDoubt(publish: PendingPublish, error: PooledProducerError): boolean {
-  return publish.isInDoubt || (publish.nacked !== undefined && error.code !== 'ERR_NACKED')
-}
-
-/** The broker's no to a message sent again, of which an earlier copy may have been stored. */
-function doubtful({ code, message, retryable, cause }: PooledProducerError): PooledProducerError {
-  const text = `${message}; it was sent before, without a clear answer, and may have been stored then`
-  return new PooledProducerError(code, text, { outcome: 'unknown', retryable, cause })
-}
 
 /** What amqplib's encoder, or ours, has against a message: it stays unwritten. */
 function unwritten(error: unknown): PooledProducerError {

@@ -1,5 +1,6 @@
 import { PooledProducerError } from '../errors.ts'
 import type { EventLog } from '../observe/log.ts'
+import { TRACES, traced } from '../observe/traces.ts'
 import { checkCallOptions } from '../options.ts'
 import { AbortWatch } from './abort-watch.ts'
 import type { PooledChannel } from './channel-factory.ts'
@@ -20,6 +21,7 @@ export interface AcquireOptions {
 }
 
 export interface LeaseSettings {
+  readonly name: string
   readonly acquireTimeoutMs: number
   readonly maxWaiting: number
   readonly maxChannels: number
@@ -81,7 +83,12 @@ export class Leases {
     return this.#waiting.size
   }
 
-  async acquire(options: AcquireOptions): Promise<Producer> {
+  acquire(options: AcquireOptions): Promise<Producer> {
+    if (!TRACES.acquire.hasSubscribers) return this.#acquire(options)
+    return traced(TRACES.acquire, { pool: this.#settings.name }, () => this.#acquire(options))
+  }
+
+  async #acquire(options: AcquireOptions): Promise<Producer> {
     checkCallOptions(options, ['timeoutMs', 'signal', 'block'])
     const { timeoutMs = this.#settings.acquireTimeoutMs, signal, block = true } = options
     this.#refuse(signal)
