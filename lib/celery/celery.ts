@@ -13,7 +13,7 @@ import { MessageMaker } from './message-maker.ts'
 import { nonEmptyText } from './options/option-rules.ts'
 import type { TaskOptions } from './options/task-option-values.ts'
 import { taskName, taskOptions } from './options/task-options.ts'
-import { type CeleryEvents, PublishHooks } from './publish-hooks.ts'
+import { type CeleryEvents, PublishHooks, type SendingWrapper } from './publish-hooks.ts'
 import { AsyncResult } from './results/async-result.ts'
 import { openBackend } from './results/open-backend.ts'
 import type { ResultBackend, ResultStats } from './results/result-backend.ts'
@@ -178,6 +178,17 @@ export class Celery<Tasks = AnyTasks> implements AsyncDisposable {
     return new Signature({ sender: this.#canvas, messages: this.#maker.named(name), args, kwargs, options })
   }
 
+  /** @internal Sends each task inside a wrapper, of which there can be one; gives a function that takes it off. */
+  wrapSending(wrapper: SendingWrapper): () => void {
+    const hooks = this.#hooks ?? new PublishHooks(this.pool)
+    hooks.wrap(wrapper)
+    this.#hooks = hooks
+    return () => {
+      hooks.unwrap()
+      if (hooks.isEmpty) this.#hooks = undefined
+    }
+  }
+
   /**
    * Closes the pool, if it is the app's own, and gives its report; another's pool is left open. Who still waits for a
    * result then waits in vain, and is told so.
@@ -218,31 +229,35 @@ export class Celery<Tasks = AnyTasks> implements AsyncDisposable {
 
   #send(messages: TaskMessages, args: readonly unknown[], kwargs: Kwargs): Promise<AsyncResult> {
     const id = messages.nextId()
+    const hooks = this.#hooks
+    if (hooks === undefined) return this.#publish(messages, id, args, kwargs)
     try {
-      const draft = this.#hooks === undefined ? undefined : this.#drafted(this.#hooks, messages, id, args, kwargs)
-      const prepared = draft === undefined ? messages.prepare(id, args, kwargs) : messages.sealed(draft)
-      const publisher = (messages.options.producer as Producer | undefined) ?? this.pool
-      const { publishOptions, declaration } = messages
-      const result = new AsyncResult(id, messages.results, undefined, this.control)
-      const sending = publisher.send(prepared, result, publishOptions, declaration) as Promise<AsyncResult>
-      if (draft !== undefined) this.#hooks?.watch(draft, sending)
-      this.#sentEvents?.send(messages, id, args, kwargs, prepared)
-      return sending
+      const draft = messages.draft(id, args, kwargs)
+      hooks.emit('beforeTaskPublish', draft)
+      return hooks.send(draft, () => this.#publish(messages, id, args, kwargs, draft))
     } catch (error) {
       return this.pool.refuse(error as PooledProducerError, messages.name, id)
     }
   }
 
-  #drafted(
-    hooks: PublishHooks,
+  #publish(
     messages: TaskMessages,
     id: string,
     args: readonly unknown[],
     kwargs: Kwargs,
-  ): TaskDraft {
-    const draft = messages.draft(id, args, kwargs)
-    hooks.emit('beforeTaskPublish', draft)
-    return draft
+    draft?: TaskDraft,
+  ): Promise<AsyncResult> {
+    try {
+      const prepared = draft === undefined ? messages.prepare(id, args, kwargs) : messages.sealed(draft)
+      const publisher = (messages.options.producer as Producer | undefined) ?? this.pool
+      const { publishOptions, declaration } = messages
+      const result = new AsyncResult(id, messages.results, undefined, this.control)
+      const sending = publisher.send(prepared, result, publishOptions, declaration) as Promise<AsyncResult>
+      this.#sentEvents?.send(messages, id, args, kwargs, prepared)
+      return sending
+    } catch (error) {
+      return this.pool.refuse(error as PooledProducerError, messages.name, id)
+    }
   }
 
   /** What is wrong with a call rejects it, and is logged and counted like a publish that failed. */

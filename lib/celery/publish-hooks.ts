@@ -15,12 +15,16 @@ export interface CeleryEvents {
   taskPublishFailed: [draft: TaskDraft, error: PooledProducerError]
 }
 
+/** Is called around the sending of each task, to make it inside a span, say: it calls `send`, once. */
+export type SendingWrapper = (draft: TaskDraft, send: () => Promise<unknown>) => void
+
 const NAMES: readonly string[] = ['beforeTaskPublish', 'afterTaskPublish', 'taskPublishFailed']
 
 /** Calls an app's listeners so that none of them can harm a task: one that throws is logged, no more. */
 export class PublishHooks {
   readonly #emitter = new EventEmitter()
   readonly #log: EventLog
+  #wrapper: SendingWrapper | undefined
 
   constructor(pool: ProducerPool) {
     this.#log = new EventLog(pool.options.logger, pool.options.name)
@@ -28,7 +32,7 @@ export class PublishHooks {
 
   /** Whether nobody listens. */
   get isEmpty(): boolean {
-    return this.#emitter.eventNames().length === 0
+    return this.#wrapper === undefined && this.#emitter.eventNames().length === 0
   }
 
   /** @throws {PooledProducerError} ERR_INVALID_OPTION for an event that there is not, or what is no function. */
@@ -55,12 +59,34 @@ export class PublishHooks {
     }
   }
 
-  /** Tells of a task's outcome once it has one. */
-  watch(draft: TaskDraft, sending: Promise<unknown>): void {
-    sending.then(
+  /** @throws {PooledProducerError} ERR_INVALID_OPTION when there is one already. */
+  wrap(wrapper: SendingWrapper): void {
+    if (this.#wrapper !== undefined) throw invalid('the tasks of this app are traced already')
+    this.#wrapper = wrapper
+  }
+
+  unwrap(): void {
+    this.#wrapper = undefined
+  }
+
+  /** Sends a task inside the wrapper, and tells of its outcome once it has one. A wrapper that throws harms no task. */
+  send<T>(draft: TaskDraft, publish: () => Promise<T>): Promise<T> {
+    let sending: Promise<T> | undefined
+    const send = (): Promise<T> => {
+      sending ??= publish()
+      return sending
+    }
+    try {
+      this.#wrapper?.(draft, send)
+    } catch (error) {
+      this.#log.write('pool.warning', { reason: `the tracing of ${draft.name} threw`, error })
+    }
+    const sent = send()
+    sent.then(
       () => this.emit('afterTaskPublish', draft),
       (error) => this.emit('taskPublishFailed', draft, error),
     )
+    return sent
   }
 }
 

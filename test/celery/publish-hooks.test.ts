@@ -133,6 +133,18 @@ test('afterTaskPublish is told of a confirmed task, taskPublishFailed of one tha
   ])
 })
 
+test('taskPublishFailed is told of a task that beforeTaskPublish has spoilt', async () => {
+  const app = makeApp({ broker: NOWHERE })
+  const told: unknown[] = []
+  app.on('beforeTaskPublish', ({ headers }) => {
+    delete headers.task
+  })
+  app.on('taskPublishFailed', ({ name }, { code }) => told.push([name, code]))
+  await failureOf(app.sendTask('tasks.add'))
+
+  expect(told).toEqual([['tasks.add', 'ERR_INVALID_TASK']])
+})
+
 test('a listener that is taken off hears no more', async () => {
   const app = makeApp({ broker: broker.url })
   const queue = queues.name()

@@ -11,6 +11,7 @@ REQUEST_FIELDS = (
     'id', 'task', 'args', 'kwargs', 'eta', 'expires', 'headers', 'delivery_info', 'argsrepr', 'kwargsrepr', 'origin',
     'root_id', 'parent_id', 'group', 'group_index', 'timelimit', 'reply_to', 'correlation_id', 'shadow',
     'ignore_result', 'retries', 'lang', 'chain', 'chord', 'callbacks', 'errbacks', 'hostname', 'properties',
+    'traceparent', 'tracestate',
 )
 
 

@@ -131,3 +131,33 @@ describe('with a tracer that patches amqplib after the pool was opened', () => {
     expect(stepOf(steps, 'stats').result).toEqual({ confirms: 6, retries: 0, failures: 0, channelsOpened: 2 })
   })
 })
+
+describe('with traceTasks beside the instrumentation of amqplib', () => {
+  let steps: Map<string, Step>
+  beforeAll(async () => {
+    steps = await run('traced-tasks.mjs')
+  }, 30_000)
+
+  test('the request’s span holds the task’s, which holds that of amqplib’s publish, whose trace is in the headers', () => {
+    const { spans, traceparents } = stepOf(steps, 'requests')
+    const below = (span: Span | undefined) => spans.filter(({ parent }) => parent === span?.traceparent)
+
+    expect(traceparents).toHaveLength(3)
+    for (const name of ['request 0', 'request 1', 'request 2']) {
+      const tasks = below(spans.find((span) => span.name === name))
+      expect(tasks).toEqual([
+        expect.objectContaining({ kind: PRODUCER, name: expect.stringMatching(/^publish traced/) }),
+      ])
+      const publishes = below(tasks[0])
+      expect(publishes).toEqual([expect.objectContaining({ kind: PRODUCER })])
+      expect(traceparents).toContain(publishes[0]?.traceparent)
+    }
+  })
+
+  test('every message arrives once, with a trace of its own', () => {
+    const { spans, traceparents } = stepOf(steps, 'many')
+
+    expect(new Set(traceparents).size).toBe(50)
+    expect(spans.filter(({ kind }) => kind === PRODUCER)).toHaveLength(100)
+  })
+})
