@@ -5,8 +5,8 @@ export type FieldHook = (value: object, depth: number) => boolean
 
 /**
  * Writes a field table with the types that amqplib chooses for JavaScript's values: the smallest signed
- * integer that holds a whole number, a double otherwise, long strings, void for null; but never an integer
- * of 16 bits, see {@link isShort}. Undefined is left out. `{ '!': type, value }` names a type, as in amqplib. Source of the tags: RabbitMQ, "AMQP 0-9-1
+ * integer that holds a whole number, a double otherwise, long strings, void for null; but with 32 bits where
+ * Python misreads fewer, see {@link isMisread}. Undefined is left out. `{ '!': type, value }` names a type, as in amqplib. Source of the tags: RabbitMQ, "AMQP 0-9-1
  * Errata", section 3.
  *
  * @throws {TypeError | RangeError} for a value that no field can hold.
@@ -64,16 +64,16 @@ function writeObject(out: ByteWriter, value: object | null, hook: FieldHook | un
 }
 
 /**
- * Whether amqplib would write a number with the tag `s`, which it has for an integer of 16 bits and py-amqp
- * for a short string: a Celery worker dies of such a header.
+ * Whether amqplib would write a number with a tag that py-amqp takes for another type: `s`, an integer of 16
+ * bits, is a short string to it, of which a Celery worker dies; `b`, an integer of 8 bits, has no sign to it.
  */
-export function isShort(value: number): boolean {
-  return Number.isInteger(value) && value >= -0x8000 && value < 0x8000 && (value < -0x80 || value >= 0x80)
+export function isMisread(value: number): boolean {
+  return Number.isInteger(value) && value >= -0x8000 && value < 0x8000 && (value < 0 || value >= 0x80)
 }
 
 function numberType(value: number): string {
   if (value >= 2 ** 63 || (Math.abs(value) < 2 ** 50 && !Number.isInteger(value))) return 'double'
-  if (value >= -0x80 && value < 0x80) return 'byte'
+  if (value >= 0 && value < 0x80) return 'byte'
   if (value >= -0x80000000 && value < 0x80000000) return 'int'
   return 'long'
 }

@@ -1,5 +1,6 @@
 import { PooledProducerError } from '../errors.ts'
 import { describe } from '../options.ts'
+import { checkHeaders } from './header-rules.ts'
 
 /** The basic properties of AMQP 0-9-1 (section 1.8.3), under amqplib's names. */
 export interface MessageProperties {
@@ -97,6 +98,7 @@ function checkProperties(properties: MessageProperties): void {
   if (headers !== undefined && (typeof headers !== 'object' || headers === null || Array.isArray(headers))) {
     throw invalid('message.properties.headers', 'an object', headers)
   }
+  if (headers !== undefined) checkHeaders('message.properties.headers', headers)
 }
 
 function shortString(name: string, value: unknown): void {

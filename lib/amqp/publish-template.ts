@@ -8,7 +8,7 @@ import {
   FRAME_START_BYTES,
   writeConstantFrames,
 } from './constant-frames.ts'
-import { isShort } from './field-table.ts'
+import { isMisread } from './field-table.ts'
 import type { Slab } from './slab.ts'
 import { ID_LENGTH, Slot, type TemplateFields } from './template-fields.ts'
 
@@ -212,7 +212,7 @@ function textOf(values: readonly string[], index: number): string {
  * @param isTable whether the value stands in the headers, where amqplib must be told of some types.
  */
 function filled(value: unknown, values: readonly string[], isTable: boolean): unknown {
-  if (isTable && typeof value === 'number' && isShort(value)) return { '!': 'int32', value }
+  if (isTable && typeof value === 'number' && isMisread(value)) return { '!': 'int32', value }
   if (typeof value !== 'object' || value === null || Buffer.isBuffer(value)) return value
   if (value instanceof Slot) return values[value.value]
   if (Array.isArray(value)) return value.map((item) => filled(item, values, isTable))

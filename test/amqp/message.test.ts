@@ -31,12 +31,36 @@ test.each<[string, Message]>([
     'undefined for absent',
     { routingKey: 'k', body: 'b', exchange: undefined, properties: { type: undefined } } as never,
   ],
+  [
+    'headers of all types',
+    {
+      routingKey: 'k',
+      body: 'b',
+      properties: {
+        headers: {
+          text: '\ud83d\ude00',
+          numbers: [0, -0, -1, 2 ** 70, -(2 ** 63), 2 ** 50 - 0.25],
+          others: [true, null, Buffer.from('b')],
+          none: undefined,
+          table: Object.assign(Object.create(null), { empty: {} }),
+          typed: [
+            { '!': 'timestamp', value: 1n },
+            { '!': 'double', value: Number.NaN },
+          ],
+        },
+      },
+    },
+  ],
   ['255 bytes', { routingKey: 'é'.repeat(127), body: 'b', properties: { headers: Object.freeze({}) } }],
 ])('a message is taken with %s', (_, message) => {
   expect(() => checkMessage(message)).not.toThrow()
 })
 
 const LEAST = { routingKey: 'q', body: 'b' }
+const circle: Record<string, unknown> = {}
+circle.self = circle
+const ring: unknown[] = []
+ring.push(ring)
 
 test.each<[string, unknown, RegExp]>([
   ['no message', undefined, /^the message must be an object, got undefined$/],
@@ -94,6 +118,33 @@ test.each<[string, unknown, RegExp]>([
     /^message\.properties\.headers must be an object, got an array of 1$/,
   ],
   ['null headers', props({ headers: null }), /^message\.properties\.headers must be an object, got null$/],
+  [
+    'a Map of headers',
+    props({ headers: new Map() }),
+    /^message\.properties\.headers must be .*, got an instance of Map$/,
+  ],
+  ['a Date in a header', header(new Date(0)), /^message\.properties\.headers\.a must be .*, got an instance of Date$/],
+  ['a Map in a header', header({ b: [new Map()] }), /headers\.a\.b\[0\] must be .*, got an instance of Map$/],
+  ['a Set in a header', header(new Set([1])), /headers\.a must be .*, got an instance of Set$/],
+  ['bytes that are no Buffer', header(new Uint8Array(2)), /headers\.a must be .*, got an instance of Uint8Array$/],
+  ['a function in a header', header(() => 1), /headers\.a must be .*, got a function$/],
+  ['a BigInt in a header', header(1n), /headers\.a must be .*, got 1n$/],
+  ['undefined in a list', header([1, undefined]), /headers\.a\[1\] must be .*, got undefined$/],
+  ['a hole in a list', header(new Array(1)), /headers\.a\[0\] must be .*, got undefined$/],
+  ['NaN in a header', header(Number.NaN), /headers\.a must be a whole number from -2\^63 or a fraction .*, got NaN$/],
+  ['an infinite header', header(Number.POSITIVE_INFINITY), /headers\.a must be a whole number .*, got Infinity$/],
+  ['a fraction that is too large', header(2 ** 50 + 0.5), /headers\.a must be a whole number/],
+  ['an integer below 64 bits', header(-(2 ** 64)), /headers\.a must be a whole number/],
+  ['half a pair of surrogates', header('a\ud800b'), /headers\.a holds half a pair of surrogates, got "a\\ud800b"$/],
+  ['half a pair, typed', header({ '!': 'string', value: '\ud800' }), /headers\.a\.value holds half a pair/],
+  [
+    'a name of half a pair',
+    header({ '\udc00': 1 }),
+    /headers\.a has a name with half a pair of surrogates: "\\udc00"$/,
+  ],
+  ['a long name', header({ ['é'.repeat(128)]: 1 }), /headers\.a has a name of more than 255 bytes: "é{60}\.\.\."$/],
+  ['a circle', header(circle), /headers\.a(\.self){50} is nested deeper than 50 levels$/],
+  ['a circle of lists', header(ring), /headers\.a(\[0\]){50} is nested deeper than 50 levels$/],
 ])('a message is refused with %s', (_, message, pattern) => {
   let error: unknown
   try {
@@ -108,6 +159,10 @@ test.each<[string, unknown, RegExp]>([
     retryable: false,
   })
 })
+
+function header(value: unknown): unknown {
+  return props({ headers: { a: value } })
+}
 
 function props(properties: Record<string, unknown>): unknown {
   return { ...LEAST, properties }

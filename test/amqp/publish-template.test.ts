@@ -150,12 +150,12 @@ function body(frameMax: number): fc.Arbitrary<string | Buffer> {
 
 // --- What is expected ----------------------------------------------------------------------------------------------
 
-/** The value with its slots filled, and no integer of 16 bits in the headers, by a way of its own. */
+/** The value with its slots filled, and no number that Python misreads in the headers, by a way of its own. */
 function filled(value: unknown, filling: readonly string[], isHeader = false): unknown {
   if (value instanceof Slot) return filling[value.value]
   if (isHeader && Number.isInteger(value)) {
     const number = value as number
-    const isByte = number >= -128 && number <= 127
+    const isByte = number >= 0 && number <= 127
     return !isByte && number >= -32_768 && number <= 32_767 ? { '!': 'int32', value } : value
   }
   if (typeof value !== 'object' || value === null || Buffer.isBuffer(value)) return value

@@ -1,3 +1,4 @@
+import { HALF_PAIR, MAX_DEPTH, MAX_FRACTION, MAX_NAME_BYTES } from '../../amqp/header-rules.ts'
 import { PooledProducerError } from '../../errors.ts'
 import { describe } from '../../options.ts'
 import { isPlainObject } from './json-value.ts'
@@ -38,11 +39,8 @@ export const PROTOCOL_HEADERS = [
 ] as const
 
 const RESERVED = new Set<string>([...PROTOCOL_HEADERS, '__proto__'])
-const MAX_NAME_BYTES = 255
-/** No sane table is deeper, and a circle is deeper than any. */
-const MAX_DEPTH = 50
-/** Beyond, amqplib writes a fraction as an integer, which fails. */
-const MAX_FRACTION = 2 ** 50
+/** Below, amqplib writes 64 bits with a sign, and py-amqp reads them without. */
+const MIN_INTEGER = -(2 ** 31)
 
 /**
  * A frozen copy of a caller's headers.
@@ -81,11 +79,13 @@ export function headerTable(name: string, table: unknown): HeaderTable {
 function valueCopy(path: string, value: unknown, depth: number): HeaderValue {
   switch (typeof value) {
     case 'string':
+      if (HALF_PAIR.test(value)) throw invalid(path, `holds half a pair of surrogates, got ${describe(value)}`)
+      return value
     case 'boolean':
       return value
     case 'number':
-      if (Number.isSafeInteger(value) || Math.abs(value) < MAX_FRACTION) return value
-      throw invalid(path, `must be a whole number up to 2^53 or a fraction below 2^50, got ${value}`)
+      if (Number.isInteger(value) ? isReadByPython(value) : Math.abs(value) < MAX_FRACTION) return value
+      throw invalid(path, `must be a whole number from -2^31 to 2^53 or a fraction below 2^50, got ${value}`)
     case 'object':
       if (value === null) return null
       if (depth === MAX_DEPTH) throw invalid(path, `is nested deeper than ${MAX_DEPTH} levels`)
@@ -96,6 +96,10 @@ function valueCopy(path: string, value: unknown, depth: number): HeaderValue {
     path,
     `must be a string, a number, a boolean, null, or an array or plain object of these, got ${describe(value)}`,
   )
+}
+
+function isReadByPython(value: number): boolean {
+  return value >= MIN_INTEGER && value <= Number.MAX_SAFE_INTEGER
 }
 
 function listCopy(path: string, list: readonly unknown[], depth: number): HeaderValue {
@@ -109,6 +113,7 @@ function tableCopy(path: string, table: Record<string, unknown>, depth: number):
     if (Buffer.byteLength(name) > MAX_NAME_BYTES) {
       throw invalid(path, `has a name of more than ${MAX_NAME_BYTES} bytes: ${describe(name)}`)
     }
+    if (HALF_PAIR.test(name)) throw invalid(path, `has a name with half a pair of surrogates: ${describe(name)}`)
     // To amqplib, `{ '!': type, value }` is no table but one value of that type.
     if (name === '!' || name === '__proto__') throw invalid(path, `cannot hold the name ${name}`)
     copy[name] = valueCopy(`${path}.${name}`, value, depth + 1)

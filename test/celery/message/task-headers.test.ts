@@ -17,9 +17,12 @@ test.each([
   [{ a: new Date(0) }, /^headers\.a must be .*, got an instance of Date$/],
   [{ a: Buffer.from('x') }, /^headers\.a must be .*, got an instance of Buffer$/],
   [{ a: new Map() }, /^headers\.a must be .*, got an instance of Map$/],
-  [{ a: Number.NaN }, /^headers\.a must be a whole number up to 2\^53 or a fraction below 2\^50, got NaN$/],
+  [{ a: Number.NaN }, /^headers\.a must be a whole number from -2\^31 to 2\^53 or a fraction below 2\^50, got NaN$/],
   [{ a: Number.NEGATIVE_INFINITY }, /^headers\.a must be a whole number/],
   [{ a: 2 ** 53 }, /^headers\.a must be a whole number/],
+  [{ a: -(2 ** 31) - 1 }, /^headers\.a must be a whole number/],
+  [{ a: ['\ud800'] }, /^headers\.a\[0\] holds half a pair of surrogates, got "\\ud800"$/],
+  [{ a: { '\udc00': 1 } }, /^headers\.a has a name with half a pair of surrogates: "\\udc00"$/],
   [{ a: 2 ** 50 + 0.5 }, /^headers\.a must be a whole number/],
   [{ a: { b: [1, { c: undefined }] } }, /^headers\.a\.b\[1\]\.c must be .*, got undefined$/],
   [{ a: Object.assign([1], { 2: 3 }) }, /^headers\.a\[1\] must be .*, got undefined$/],
@@ -51,7 +54,7 @@ test('headers are copied and frozen through and through', () => {
 })
 
 test('what passes can be encoded', () => {
-  const numbers = [0, -1, 2 ** 53 - 1, -(2 ** 53 - 1), 2 ** 50 - 0.25, -(2 ** 50) + 0.25, 5e-324]
+  const numbers = [0, -1, 2 ** 53 - 1, -(2 ** 31), 2 ** 50 - 0.25, -(2 ** 50) + 0.25, 5e-324]
   expect(() => writeTable(new ByteWriter(), userHeaders({ numbers }))).not.toThrow()
 
   fc.assert(
