@@ -47,6 +47,11 @@ export class Celery<Tasks = AnyTasks> implements AsyncDisposable {
   }
   readonly #planTools: PlanTools = {
     replyTo: () => this.#results.replyTo,
+    // A message of version 1 has no certain place for where a task stands in its group, and thus in the list of results.
+    chordStarter: () => {
+      const { chordStarter } = this.#results
+      return this.#protocol === 1 && chordStarter !== undefined ? 'worker' : chordStarter
+    },
     prepared: ({ messages, args, kwargs, options: planned }) => {
       const options = this.#protocol === 1 ? chainAsLinks(planned, messages.place.own) : planned
       const own = this.#routed(messages, options, args, kwargs)

@@ -178,3 +178,37 @@ export const CANVAS_CALLS: readonly Call[] = [
     size: 2,
   }),
 ]
+
+/** A task of a chord; Celery names its queue for replies all the same, where Redis keeps the results. */
+const part = (...args: readonly unknown[]): Task => withOptions(sum(...args), { replyTo: 'nobody' })
+const failing: Task = withOptions(fail, { replyTo: 'nobody' })
+const errback: Task = withOptions(withId, { replyTo: 'nobody' })
+
+/** Every form of a chord that a producer starts with a backend that counts. */
+export const CHORD_CALLS: readonly Call[] = [
+  canvas('a chord', { chord: [part(1), part(2), part(3)], body: part(10) }),
+  canvas('a chord of one', { chord: [part(1)], body: part(10) }),
+  canvas('a chord of nothing', { chord: [], body: part(10) }),
+  canvas('a chord with an id', { chord: [part(1), part(2)], body: part(10) }, { options: { taskId: TAG } }),
+  canvas('a chord with partial arguments', { chord: [part(1), part(2)], body: part(10) }, { args: [7] }),
+  canvas('a chord of chains', { chord: [{ chain: [part(1), part(2)] }, { chain: [part(3), part(4)] }], body: part() }),
+  // Of two in it: Celery 5.2.6 turns them round.
+  canvas('a chord of groups', { chord: [part(1), { group: [part(2)] }], body: part(10) }),
+  canvas('a chord in a chord', { chord: [{ chord: [part(1), part(2)], body: part(3) }, part(4)], body: part(10) }),
+  canvas('a chord in a chord, last', {
+    chord: [part(1), { chord: [part(2), part(3)], body: part(4) }],
+    body: part(10),
+  }),
+  canvas('a chord with a chain for a body', { chord: [part(1), part(2)], body: { chain: [part(10), part(20)] } }),
+  canvas('a chord with a group for a body', { chord: [part(1), part(2)], body: { group: [part(10), part(20)] } }),
+  canvas('a group with something after it', { chain: [{ group: [part(1), part(2)] }, part(10), part(20)] }),
+  canvas('a chord in the middle of a chain', { chain: [part(1), { group: [part(2), part(3)] }, part(10)] }),
+  canvas('a chord with a link', { chord: [part(1), part(2)], body: withOptions(part(10), { link: [part(20)] }) }),
+  canvas('a chord that fails', { chord: [part(1), failing], body: withOptions(part(10), { linkError: [errback] }) }),
+]
+
+/** A worker of Celery 5.2.6 that runs one task at a time waits for ever as it joins this one's results, whoever sent it. */
+export const NESTED_CHORD: Call = canvas('a chord with a chain that ends in a group', {
+  chord: [{ chain: [part(1), { group: [part(2), part(3)] }] }, part(4)],
+  body: part(10),
+})

@@ -21,6 +21,11 @@ export abstract class Canvas<Handle = unknown> {
   abstract readonly lead: Lead | undefined
   /** @internal Whether its result is that of a group. */
   abstract readonly endsInGroup: boolean
+  /**
+   * @internal How many tasks of it a chord waits for that has it in its header. Source: Celery, `celery/canvas.py`,
+   * `_chord._descend`.
+   */
+  abstract readonly chordSize: number
 
   /**
    * The same with options for its calls, laid over those that it has: for the task; for each task of a group; for
@@ -69,8 +74,9 @@ export abstract class Canvas<Handle = unknown> {
    * Awaited or not, a failure never ends the process.
    *
    * @param args go before the arguments of the first task, of each task of a group, or of each in a chord's header.
-   * @throws {PooledProducerError} rejects with ERR_INVALID_TASK before anything is sent, and with all that
-   *   `pool.publish` rejects with: the first failure, when some of several messages failed.
+   * @throws {PooledProducerError} rejects with ERR_INVALID_TASK before anything is sent; with ERR_RESULT_TIMEOUT, also
+   *   before, when there is a chord to start and its Redis does not answer; and with all that `pool.publish` rejects
+   *   with: the first failure, when some of several messages failed.
    */
   applyAsync(args: readonly unknown[] = [], kwargs: Kwargs = NO_KWARGS, options: TaskOptions = {}): Promise<Handle> {
     return quiet(this.#start(args, kwargs, options))

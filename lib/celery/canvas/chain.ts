@@ -16,12 +16,15 @@ export class Chain<Handle = unknown> extends Canvas<Handle> {
   readonly lead: Lead | undefined
   /** @internal */
   readonly endsInGroup: boolean
+  /** @internal */
+  readonly chordSize: number
 
   constructor(tasks: readonly Canvas[]) {
     super()
     this.tasks = Object.freeze(joined(tasks))
     this.lead = this.tasks.find(({ lead }) => lead !== undefined)?.lead
     this.endsInGroup = this.tasks.at(-1)?.endsInGroup ?? false
+    this.chordSize = this.tasks.findLast(({ chordSize }) => chordSize > 0)?.chordSize ?? 0
   }
 
   set({ taskId, link, linkError, ...options }: TaskOptions): this {

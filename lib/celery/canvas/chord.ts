@@ -1,7 +1,8 @@
 import { newTaskId } from '../message/task-id.ts'
 import type { SignatureTable } from '../options/signature-rules.ts'
 import type { TaskOptions } from '../options/task-option-values.ts'
-import { Canvas, parts } from './canvas.ts'
+import type { ChordCounter, ChordStarter } from '../results/result-backend.ts'
+import { Canvas, invalid, parts } from './canvas.ts'
 import { Group } from './group.ts'
 import type { Frame, Frozen, Lead, Plan } from './plan.ts'
 import { follow, type PlannedResult } from './planned-result.ts'
@@ -14,6 +15,8 @@ export class Chord<Handle = unknown> extends Canvas<Handle> {
   readonly lead: Lead | undefined
   /** @internal */
   readonly endsInGroup: boolean
+  /** @internal */
+  readonly chordSize: number
 
   constructor(header: Group, body: Canvas<Handle>) {
     super()
@@ -21,6 +24,7 @@ export class Chord<Handle = unknown> extends Canvas<Handle> {
     this.body = body
     this.lead = header.lead ?? body.lead
     this.endsInGroup = body.endsInGroup
+    this.chordSize = body.chordSize
   }
 
   set({ taskId, link, linkError, ...options }: TaskOptions): this {
@@ -48,8 +52,10 @@ export class Chord<Handle = unknown> extends Canvas<Handle> {
 
   /** @internal */
   freeze(plan: Plan, frame: Frame): Frozen {
+    // With an empty header a worker sends the body at once, as this app does.
+    const isCounted = this.header.tasks.length > 0 && chordStarter(plan) !== 'worker'
     const { table, result } = this.body.freeze(plan, frame)
-    const body = withQueue(table)
+    const body = isCounted ? table : withQueue(table)
     const header = this.header.freeze(plan, { chord: body })
     follow(result, header.result)
     return { table: chordTable(header.table, body, { task_id: header.result.id }), result }
@@ -63,12 +69,25 @@ export class Chord<Handle = unknown> extends Canvas<Handle> {
       follow(result, { id: this.header.id ?? newTaskId(), children: [], parent: undefined })
       return result
     }
-    const { table: ownTable, result } = this.body.freeze(plan, frame)
-    const table = withQueue(ownTable)
+    const starter = chordStarter(plan)
+    const { table, result } = this.body.freeze(plan, frame)
     // As Celery does for a chord in a group: the worker does not add it to the children of who ended last.
-    const body = frame.groupId === undefined ? table : { ...table, options: { ...table.options, add_to_parent: false } }
-    follow(result, this.#startByWorker(plan, body))
+    const inGroup = frame.groupId === undefined ? {} : { add_to_parent: false }
+    const inHeader = frame.chord === undefined ? {} : { root_id: null, parent_id: null }
+    const body = { ...table, options: { ...table.options, ...inGroup, ...inHeader } }
+    const header = starter === 'worker' ? this.#startByWorker(plan, withQueue(body)) : this.#start(plan, body, starter)
+    follow(result, header)
     return result
+  }
+
+  /**
+   * This app starts it: each task of the header has the body with it, and the worker that ends the last one, by a count
+   * that the backend keeps, sends the body. Source: Celery, `celery/canvas.py`, `_chord.run`.
+   */
+  #start(plan: Plan, body: SignatureTable, counter: ChordCounter): PlannedResult {
+    const header = this.header.startHeader(plan, this.header.id ?? newTaskId(), body)
+    plan.chords.push({ header, size: this.header.chordSize, counter })
+    return header
   }
 
   /**
@@ -98,6 +117,12 @@ function chordTable(
   return { task: 'celery.chord', args: [], kwargs, options, subtask_type: 'chord', immutable: false }
 }
 
+function chordStarter({ chordStarter }: Plan): ChordStarter {
+  if (chordStarter !== undefined) return chordStarter
+  const cure = 'give the app and its workers a redis:// backend, or send it with an app that has none'
+  throw invalid(`nobody can start a chord: a backend of rpc:// does not count the tasks of its header; ${cure}`)
+}
+
 /**
  * A body that is a chain with the queue of its first step: a worker whose backend cannot count sends the task that waits
  * for the header there, and by default to a queue that nobody may listen to.
@@ -114,8 +139,14 @@ function defined(options: TaskOptions): TaskOptions {
 
 /**
  * Tasks that run beside each other, and one that gets the list of their results when all have succeeded. A call
- * resolves with the result of that one. A worker starts it, and it is the worker's backend that has to know chords:
- * `rpc://` does not.
+ * resolves with the result of that one.
+ *
+ * An app with a `redis://` backend starts it: Redis is told how many tasks have to end, and then all of them are sent at
+ * once. When Redis does not answer the call rejects with ERR_RESULT_TIMEOUT and `outcome: 'not-sent'`: no message was
+ * written. When the broker does not take all of them it rejects with the first failure: those that it took run, and the
+ * body starts only if those that are in doubt (`outcome: 'unknown'`) have reached it too. An app without a backend, or
+ * with protocol version 1, has a worker start it, by its task `celery.chord` and with its own backend. An app with
+ * `rpc://`, which cannot count, refuses it with ERR_INVALID_TASK, wherever in a workflow it stands.
  *
  * @example
  * const total = await chord([add.s(2, 2), add.s(4, 4)], sum.s()).applyAsync()

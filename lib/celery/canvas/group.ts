@@ -16,12 +16,15 @@ export class Group<Result = unknown> extends Canvas<GroupResult<Result[]>> {
   readonly lead: Lead | undefined
   /** @internal */
   readonly endsInGroup = true
+  /** @internal */
+  readonly chordSize: number
 
   constructor(tasks: readonly Canvas[], id?: string) {
     super()
     this.tasks = Object.freeze(tasks.flatMap((task) => (task instanceof Group ? task.tasks : [task])))
     this.id = id
     this.lead = this.tasks.find(({ lead }) => lead !== undefined)?.lead
+    this.chordSize = this.tasks.reduce((size, task) => size + task.chordSize, 0)
   }
 
   set({ taskId, link, ...options }: TaskOptions): this {
@@ -74,9 +77,16 @@ export class Group<Result = unknown> extends Canvas<GroupResult<Result[]>> {
   }
 
   /** @internal */
-  start(plan: Plan, { taskId }: Frame): PlannedResult {
+  start(plan: Plan, { taskId, groupId, chord }: Frame): PlannedResult {
+    if (chord !== undefined) return this.startHeader(plan, groupId ?? newTaskId(), chord)
     const id = this.id ?? taskId ?? newTaskId()
     return { id, children: this.tasks.map((task) => task.start(plan, { groupId: id })), parent: undefined }
+  }
+
+  /** @internal Plans its tasks as the header of a chord: each has the chord's body with it, and its place. */
+  startHeader(plan: Plan, groupId: string, chord: SignatureTable): PlannedResult {
+    const children = this.tasks.map((task, groupIndex) => task.start(plan, { groupId, groupIndex, chord }))
+    return { id: groupId, children, parent: undefined }
   }
 
   #with(change: (task: Canvas) => Canvas, id: string | undefined = this.id): this {

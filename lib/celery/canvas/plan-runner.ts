@@ -1,5 +1,7 @@
 import type { AsyncResult } from '../results/async-result.ts'
 import { GroupResult } from '../results/group-result.ts'
+import type { ChordStarter } from '../results/result-backend.ts'
+import { announceChord } from './chord-announcement.ts'
 import type { Plan, PlannedTask } from './plan.ts'
 import type { PlannedResult } from './planned-result.ts'
 
@@ -9,6 +11,8 @@ type Handle = AsyncResult | GroupResult
 export interface PlanTools {
   /** The queue that results come to. */
   replyTo(): string | undefined
+  /** Who starts chords; undefined: nobody can. */
+  chordStarter(): ChordStarter | undefined
   /**
    * Checks a task; the function that it gives sends it.
    *
@@ -21,14 +25,19 @@ export interface PlanTools {
   resultOf(taskId: string, parent: Handle | undefined): AsyncResult
 }
 
-/** Starts a workflow. Nothing is sent unless all of it can be; all that is sent goes out in one turn. */
+/**
+ * Starts a workflow. Nothing is sent unless all of it can be, and unless the backend knows of its chords; all that is
+ * sent goes out in one turn.
+ */
 export async function runPlan(draw: (plan: Plan) => PlannedResult, tools: PlanTools): Promise<Handle> {
-  const plan: Plan = { replyTo: tools.replyTo(), tasks: [] }
+  const plan: Plan = { replyTo: tools.replyTo(), chordStarter: tools.chordStarter(), tasks: [], chords: [] }
   let root: PlannedResult
   let sends: (() => Promise<unknown>)[]
   try {
     root = draw(plan)
     sends = plan.tasks.map((task) => tools.prepared(task))
+    // Celery, whose header may be a generator, counts as it sends and tells before the last. Here all is known before.
+    if (plan.chords.length > 0) await Promise.all(plan.chords.map(announceChord))
   } catch (error) {
     return tools.refuse(error, plan.tasks[0]?.messages.name)
   }

@@ -1,5 +1,6 @@
 import type { SignatureTable } from '../options/signature-rules.ts'
 import type { CheckedTaskOptions, TaskOptions } from '../options/task-option-values.ts'
+import type { ChordCounter, ChordStarter } from '../results/result-backend.ts'
 import type { TaskMessages } from '../task-messages.ts'
 import type { PlannedResult } from './planned-result.ts'
 
@@ -13,12 +14,24 @@ export interface PlannedTask {
   readonly options: TaskOptions & { readonly taskId: string }
 }
 
+/** A chord whose header is among the tasks of a plan. */
+export interface PlannedChord {
+  readonly header: PlannedResult
+  /** How many tasks have to end before its body starts. */
+  readonly size: number
+  readonly counter: ChordCounter
+}
+
 /** What it takes to start a workflow. Everything in it is checked before the first message is sent. */
 export interface Plan {
   /** Where results go; undefined: nowhere that has to be named. */
   readonly replyTo: string | undefined
+  /** Who starts chords; undefined: nobody can. */
+  readonly chordStarter: ChordStarter | undefined
   /** In the order of sending. */
   readonly tasks: PlannedTask[]
+  /** Those that this app starts; it tells the backend of them before it sends anything. */
+  readonly chords: PlannedChord[]
 }
 
 /** What a part of a workflow gets from the whole that it is in. */

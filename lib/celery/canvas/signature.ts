@@ -40,6 +40,8 @@ export class Signature<Result = unknown> extends Canvas<AsyncResult<Result>> {
   readonly sender: CanvasSender
   /** @internal */
   readonly endsInGroup = false
+  /** @internal */
+  readonly chordSize = 1
   readonly #messages: TaskMessages
   readonly #own: TaskOptions
 

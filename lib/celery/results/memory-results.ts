@@ -9,6 +9,7 @@ export class MemoryResults implements ResultBackend {
   readonly replyTo = undefined
   readonly timeoutMs = 10_000
   readonly obstacle = undefined
+  readonly chordStarter = 'worker'
   readonly #metas = new Map<string, TaskMeta>()
   readonly #watchers = new Watchers()
   #received = 0

@@ -11,6 +11,7 @@ export class NoResults implements ResultBackend {
   readonly replyTo = undefined
   readonly timeoutMs = 0
   readonly obstacle = undefined
+  readonly chordStarter = 'worker'
   readonly stats: ResultStats = NONE
   readonly #reason: string
 

@@ -16,6 +16,8 @@ export interface StoreOwner {
   /** The connection for messages is open, or is open again: some may have been missed. */
   ready(): void
   failed(error: Error): void
+  /** Nobody asks any more: what is still connecting is to end. */
+  readonly ended: AbortSignal
 }
 
 /** Where the Redis is: its URL, or a client that is connected to it. */
@@ -81,8 +83,14 @@ async function connected(client: GivenClient, owner: StoreOwner, isOwn: boolean)
   for (const each of isOwn ? [client, subscriber] : [subscriber])
     each.on('error', (error: Error) => owner.failed(error))
   subscriber.on('ready', () => owner.ready())
-  const opening = (isOwn ? [client, subscriber] : [subscriber]).map((each) => open(each))
-  await Promise.all(opening)
+  const opened = isOwn ? [client, subscriber] : [subscriber]
+  // A client whose Redis is away tries for ever.
+  const end = () => {
+    for (const each of opened) each.destroy === undefined ? each.disconnect?.() : each.destroy()
+  }
+  owner.ended.addEventListener('abort', end)
+  await Promise.all(opened.map((each) => open(each)))
+  owner.ended.removeEventListener('abort', end)
   return subscriber
 }
 

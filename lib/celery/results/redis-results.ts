@@ -4,7 +4,7 @@ import { asError, PooledProducerError } from '../../errors.ts'
 import type { Declaration } from '../../pool/declarations.ts'
 import type { RedisStore } from './redis-clients.ts'
 import { openStore } from './redis-store.ts'
-import type { ResultBackend, ResultStats, ResultWatcher } from './result-backend.ts'
+import type { ChordCounter, ResultBackend, ResultStats, ResultWatcher } from './result-backend.ts'
 import type { RedisBackend, ResultSettings } from './result-options.ts'
 import { readMeta, type TaskMeta } from './task-meta.ts'
 import { Watchers } from './watchers.ts'
@@ -26,6 +26,7 @@ export class RedisResults implements ResultBackend {
   readonly #watchers = new Watchers()
   #opening: Promise<RedisStore> | undefined
   #lastError: Error | undefined
+  readonly #ended = new AbortController()
   #isClosed = false
   #received = 0
   #dropped = 0
@@ -38,6 +39,10 @@ export class RedisResults implements ResultBackend {
 
   get obstacle(): Error | undefined {
     return this.#lastError
+  }
+
+  get chordStarter(): ChordCounter {
+    return this
   }
 
   get stats(): ResultStats {
@@ -71,19 +76,24 @@ export class RedisResults implements ResultBackend {
   }
 
   /**
-   * Tells the workers of a chord how many tasks its header has: the last to end starts the body. Source: Celery,
-   * `RedisBackend.set_chord_size`.
+   * Tells the workers of a chord how many tasks its header has: the last to end starts the body, with the results as
+   * `group` nests them. Source: Celery, `RedisBackend.set_chord_size` and `apply_chord`.
    *
    * @throws {PooledProducerError} rejects with ERR_RESULT_TIMEOUT when Redis does not answer.
    */
-  async setChordSize(groupId: string, size: number): Promise<void> {
-    const key = `${this.#key(GROUP_KEY, groupId)}.s`
-    await this.#answer(groupId, (store) => store.setAndPublish(key, this.#settings.resultExpires, `${size}`))
+  async setChordSize(groupId: string, size: number, group?: unknown): Promise<void> {
+    const key = this.#key(GROUP_KEY, groupId)
+    const { resultExpires } = this.#settings
+    await this.#answer(groupId, async (store) => {
+      if (group !== undefined) await store.setAndPublish(key, resultExpires, JSON.stringify({ result: group }))
+      await store.setAndPublish(`${key}.s`, resultExpires, `${size}`)
+    })
   }
 
   async close(): Promise<void> {
     this.#isClosed = true
     this.#watchers.failAll(closed)
+    this.#ended.abort()
     const store = await this.#opening?.catch(() => undefined)
     store?.close()
   }
@@ -150,6 +160,7 @@ export class RedisResults implements ResultBackend {
       failed: (error) => {
         this.#lastError = error
       },
+      ended: this.#ended.signal,
     }).catch((error) => {
       this.#opening = undefined
       throw error

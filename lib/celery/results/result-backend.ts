@@ -26,6 +26,22 @@ export interface ResultStats {
   readonly evicted: number
 }
 
+/**
+ * Who starts a chord: a worker; or the app, which tells the backend here how many tasks the header has, so that the last
+ * of them to end starts the body.
+ */
+export type ChordStarter = 'worker' | ChordCounter
+
+/** The part of a backend that knows chords. */
+export interface ChordCounter {
+  /**
+   * @param groupId of the header.
+   * @param group the results of a header that has groups in it, as Celery writes them; a plain header needs none.
+   * @throws {PooledProducerError} rejects with ERR_RESULT_TIMEOUT when the backend does not answer.
+   */
+  setChordSize(groupId: string, size: number, group?: unknown): Promise<void>
+}
+
 /** Where the results of an app's tasks come from. */
 export interface ResultBackend {
   /** The queue that workers send results to; undefined: they put them elsewhere, or nowhere. */
@@ -35,6 +51,8 @@ export interface ResultBackend {
   /** Why nothing comes at the moment, where that is known. */
   readonly obstacle: Error | undefined
   readonly stats: ResultStats
+  /** Who starts a chord of the app's; undefined: nobody, as its workers' backend is of a kind that knows none. */
+  readonly chordStarter: ChordStarter | undefined
   /** What the broker must have before a task is published: what the task needs, and what its result does. */
   declarationWith(own: Declaration | undefined): Declaration | undefined
   /** The last state of a task that is known in this process; nothing is asked for. */

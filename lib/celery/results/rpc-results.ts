@@ -23,6 +23,8 @@ const PREFETCH = 1_000
  */
 export class RpcResults implements ResultBackend {
   readonly replyTo: string
+  /** Workers send these results away, and count none. */
+  readonly chordStarter = undefined
   readonly timeoutMs: number
   readonly #settings: ResultSettings
   readonly #queue: ReplyQueue
