@@ -35,14 +35,18 @@ const badExpiration = closed(
   `PRECONDITION_FAILED - invalid expiration 'soon': {error,badarg}`,
 )
 
-test('a broker that broke the protocol said nothing against a message', () => {
-  const reason = Object.assign(new Error('Expected BasicDeliver or BasicReturn; got <Content>'), { code: 505 })
+test.each([
+  'Expected BasicDeliver or BasicReturn; got <Content>',
+  'Expected a frame; got "Channel closed by server: 404 (NOT-FOUND)"',
+])('a broker that broke the protocol said nothing against a message: %s', (text) => {
+  const reason = Object.assign(new Error(text), { code: 505 })
 
   expect(findCulprit(reason, [message('a')])).toBe(-1)
 })
 
 test.each<[string, CloseReason, ReturnType<typeof message>[], number | undefined]>([
   ['a missing exchange', notFound('b'), THREE, 1],
+  ['a missing exchange that the oldest message names', notFound('a'), THREE, 0],
   [
     'a missing exchange that two messages name, of which the first is the one',
     notFound('b'),
@@ -57,6 +61,7 @@ test.each<[string, CloseReason, ReturnType<typeof message>[], number | undefined
   ['a message too large by its number of bytes', tooLarge(6), THREE, 2],
   ['a message too large by its bytes, not its characters', tooLarge(4), [message('a', 'abcdé'), message('b', 'éé')], 1],
   ['a Buffer that is too large', tooLarge(3), [message('a', 'ab'), message('b', Buffer.alloc(3))], 1],
+  ['a message too large by all digits of its size', tooLarge(10), [message('a', 'x'), message('b', '0123456789')], 1],
   ['a message too large of a size that none has', tooLarge(1_000), THREE, undefined],
   ['a bad expiration, which names nobody', badExpiration, THREE, undefined],
   ['a bad expiration of the only message', badExpiration, [message('a')], 0],
@@ -66,6 +71,12 @@ test.each<[string, CloseReason, ReturnType<typeof message>[], number | undefined
   [
     'a queue that another operation did not find',
     closed(404, 'NOT-FOUND', 'no queue', { classId: 50, methodId: 10 }),
+    THREE,
+    -1,
+  ],
+  [
+    'an exchange.unbind, whose method has the number of basic.publish',
+    closed(404, 'NOT-FOUND', "no exchange 'a' in vhost '/'", { classId: 40, methodId: 40 }),
     THREE,
     -1,
   ],

@@ -64,6 +64,18 @@ test('a value that comes too late is handed over, to be closed', async () => {
   expect(late.mock.calls).toEqual([['late']])
 })
 
+test('a value that comes too late, with nobody to take it, is dropped', async () => {
+  const { promise } = deferred<string>()
+  const then = jest.spyOn(promise, 'then')
+  const limited = withTimeLimit(promise, 100, tooLate)
+  const [onValue] = then.mock.calls[0] as [(value: string) => void]
+  jest.advanceTimersByTime(100)
+  await expect(limited).rejects.toBe(TOO_LATE)
+
+  // Thrown behind a promise, it would be a rejection that nobody hears.
+  expect(() => onValue('late')).not.toThrow()
+})
+
 test('a value in time is not handed over as a late one', async () => {
   const late = jest.fn()
   await withTimeLimit(Promise.resolve('value'), 100, tooLate, late)

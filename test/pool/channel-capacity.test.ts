@@ -25,6 +25,13 @@ test('the limit that the broker names is kept to, and one channel fewer when oth
   ])
 })
 
+test('a limit of several digits is read to its end', () => {
+  const { capacity } = capacityOf(200)
+  capacity.refused(tooMany(' of (128)'), 130)
+
+  expect(capacity.most).toBe(128)
+})
+
 test('where the broker names none, what was open before is kept to, and one channel always', () => {
   const { capacity } = capacityOf(8)
   capacity.refused(tooMany(), 5)
@@ -38,6 +45,8 @@ test('one loss of a connection counts once, however many channels were being ope
   const { capacity, warnings } = capacityOf(8)
   const error = tooMany(' of (4)')
   for (let channel = 0; channel < 4; channel++) capacity.refused(error, 4)
+  // Why the connection was lost may not be known.
+  capacity.refused(undefined, 4)
 
   expect(capacity.most).toBe(4)
   expect(warnings).toHaveLength(1)
@@ -48,6 +57,7 @@ test('anything else that keeps a channel from opening takes nothing off', () => 
   capacity.refused(undefined, 2)
   capacity.refused(new Error('the broker opened no channel in 5000 ms'), 2)
   capacity.refused(Object.assign(new Error("vhost 'v' is down"), { code: 530 }), 2)
+  capacity.refused(Object.assign(tooMany(' of (1)'), { code: 541 }), 2)
 
   expect(capacity.most).toBe(8)
   expect(warnings).toEqual([])
@@ -63,4 +73,11 @@ test('channels agreed on that are too few for the pool are warned of once', () =
   expect(warnings).toEqual([
     'maxChannels is 8, but no more than 3 channels on each connection are agreed on with the broker (channel_max), and connections is 2: the pool keeps to 6',
   ])
+})
+
+test('a single channel is warned of in the singular', () => {
+  const { capacity, warnings } = capacityOf(8)
+  capacity.agreed(1, 2)
+
+  expect(warnings).toEqual([expect.stringContaining('no more than 1 channel on each connection are agreed on')])
 })
