@@ -8,8 +8,8 @@ export default {
   ...settings,
   rootDir: '../..',
   testMatch: [
-    '<rootDir>/test/amqp/{ack-reader,backoff,broker-url,channel-culprit,ledger,message,node-list,publish-template,send-buffer,time-limit}.test.ts',
-    '<rootDir>/test/pool/{channel-capacity,deadlines,publish-queue}.test.ts',
+    '<rootDir>/test/amqp/{ack-reader,backoff,broker-url,channel-culprit,ledger,message,node-list,patient-timer,publish-template,send-buffer,time-limit}.test.ts',
+    '<rootDir>/test/pool/{admission,channel-capacity,deadlines,nack-policy,publish-queue,resending}.test.ts',
   ],
   // A machine that runs mutants is busy.
   testTimeout: 30_000,
