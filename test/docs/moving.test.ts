@@ -1,21 +1,12 @@
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { CELERY } from '../celery/celery-python.ts'
 import { useBroker } from '../support/broker.ts'
 import { type CeleryWorker, celeryTest, hasCelery, startCeleryWorker } from '../support/celery-worker.ts'
-import { afterTest } from '../support/cleanup.ts'
-import { startScript } from '../support/script.ts'
+import { codeBlocks, runToItsEnd } from './code-blocks.ts'
 
 const broker = useBroker()
-const PAGE = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'moving.md'), 'utf8')
-/** The page's blocks of code: where they stand, what they are written in, and their text. */
-const BLOCKS = [...PAGE.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(({ index, 1: language, 2: code }) => {
-  const section = /.*^## (.+?)$/ms.exec(PAGE.slice(0, index))?.[1]
-  const place = `${section}: ${/^(?:\/\/|#) (.+)$/m.exec(code as string)?.[1]}`
-  return { place, language: language as string, code: code as string }
-})
+const BLOCKS = codeBlocks('moving.md')
 
 let worker: CeleryWorker | undefined
 beforeAll(async () => {
@@ -54,16 +45,7 @@ for (const { place, language, code } of BLOCKS) {
         expect({ status: run.status, errors: run.stderr }).toMatchObject({ status: 0 })
         return
       }
-      const failing =
-        "console.assert = (holds) => { if (!holds) throw new Error('what the page says does not hold') }\n"
-      // Some of the other clients keep their process alive.
-      const script = startScript(`${failing}${atHome(code)}\nconsole.log('ran')\nsetTimeout(() => process.exit(), 200)`)
-      afterTest(() => script.process.kill())
-
-      let line = await script.nextLine()
-      // The pool's own log, and what the page's code prints.
-      while (line.startsWith('{') || line === '5') line = await script.nextLine()
-      expect(line).toBe('ran')
+      await expect(runToItsEnd(atHome(code))).resolves.toBeUndefined()
     },
     90_000,
   )
