@@ -65,6 +65,7 @@ export interface QueueOptions {
 }
 
 export const QUEUE_TYPES = ['classic', 'quorum'] as const
+/** What RabbitMQ makes of a queue, its argument `x-queue-type`. */
 export type QueueType = (typeof QUEUE_TYPES)[number]
 
 /** An exchange as it is declared. */
