@@ -140,6 +140,28 @@ test('the first message has tag 1', () => {
   expect(ledger.take(1)).toBe('a')
 })
 
+test('however many are unconfirmed, each comes once, and the next tag takes none of them', () => {
+  for (let count = 1; count <= 200; count++) {
+    const ledger = new Ledger<number>()
+    for (let tag = 1; tag <= count; tag++) ledger.add(tag, 0)
+
+    expect(ledger.take(count + 1)).toBeUndefined()
+    expect([...ledger]).toEqual(Array.from({ length: count }, (_, index) => index + 1))
+    expect(ledger.takeUpTo(0)).toBe(1)
+  }
+})
+
+test('a message settled between others is gone, and settling it again changes nothing', () => {
+  const ledger = new Ledger<string>()
+  for (const item of ['a', 'b', 'c']) ledger.add(item, 0)
+
+  expect([ledger.take(2), ledger.take(2)]).toEqual(['b', undefined])
+  expect([...ledger]).toEqual(['a', 'c'])
+  expect(ledger).toMatchObject({ size: 2, span: 3, head: 1 })
+  ledger.take(1)
+  expect(ledger).toMatchObject({ size: 1, span: 1, head: 3 })
+})
+
 test('a message that waits in front of many settled ones keeps its place', () => {
   const ledger = new Ledger<number>()
   for (let tag = 1; tag <= 100_000; tag++) ledger.add(tag, tag)

@@ -51,7 +51,8 @@ test.each<[string, Message]>([
       },
     },
   ],
-  ['255 bytes', { routingKey: 'é'.repeat(127), body: 'b', properties: { headers: Object.freeze({}) } }],
+  ['255 bytes', { routingKey: `${'é'.repeat(127)}x`, body: 'b', properties: { headers: Object.freeze({}) } }],
+  ['the least numbers', { routingKey: 'k', body: 'b', properties: { deliveryMode: 1, priority: 0, timestamp: 0 } }],
 ])('a message is taken with %s', (_, message) => {
   expect(() => checkMessage(message)).not.toThrow()
 })
@@ -89,6 +90,7 @@ test.each<[string, unknown, RegExp]>([
     /^message\.headers is not known; known are exchange, routingKey, body/,
   ],
   ['null properties', { ...LEAST, properties: null }, /^message\.properties must be an object, got null$/],
+  ['a text for properties', { ...LEAST, properties: '' }, /^message\.properties must be an object, got ""$/],
   ['an unknown property', props({ persistent: true }), /^message\.properties\.persistent is not known; known are /],
   [
     'a numeric expiration',
@@ -106,9 +108,12 @@ test.each<[string, unknown, RegExp]>([
     props({ priority: 256 }),
     /^message\.properties\.priority must be an integer from 0 to 255, got 256$/,
   ],
+  ['a negative priority', props({ priority: -1 }), /priority must be an integer from 0 to 255, got -1$/],
   ['a fraction for a priority', props({ priority: 1.5 }), /priority must be an integer/],
   ['a delivery mode in words', props({ deliveryMode: 'persistent' }), /deliveryMode must be an integer from 0 to 255/],
   ['NaN for a delivery mode', props({ deliveryMode: Number.NaN }), /deliveryMode must be an integer/],
+  ['a delivery mode of 3', props({ deliveryMode: 3 }), /^message\.properties\.deliveryMode must be 1 or 2, got 3$/],
+  ['a delivery mode of 0', props({ deliveryMode: 0 }), /^message\.properties\.deliveryMode must be 1 or 2, got 0$/],
   ['a Date', props({ timestamp: new Date() }), /timestamp must be a whole number of seconds, got an instance of Date$/],
   ['a negative timestamp', props({ timestamp: -1 }), /timestamp must be a whole number of seconds, got -1$/],
   ['a fraction of a second', props({ timestamp: 0.5 }), /timestamp must be a whole number/],
@@ -117,6 +122,7 @@ test.each<[string, unknown, RegExp]>([
     props({ headers: ['a'] }),
     /^message\.properties\.headers must be an object, got an array of 1$/,
   ],
+  ['a text for headers', props({ headers: 'a' }), /^message\.properties\.headers must be an object, got "a"$/],
   ['null headers', props({ headers: null }), /^message\.properties\.headers must be an object, got null$/],
   [
     'a Map of headers',
