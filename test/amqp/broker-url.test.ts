@@ -22,7 +22,7 @@ test.each<[string, Partial<BrokerAddress>]>([
   ['amqp://u:p@h', { username: 'u', password: 'p', display: 'amqp://u@h:5672/%2F' }],
   ['amqp://u@h', { username: 'u', password: '' }],
   ['amqp://u:@h', { username: 'u', password: '' }],
-  ['amqp://:p@h', { username: '', password: 'p' }],
+  ['amqp://:p@h', { username: '', password: 'p', display: 'amqp://@h:5672/%2F' }],
   [
     'amqp://us%20er:p%40s%2Fs%3A%25@h',
     { username: 'us er', password: 'p@s/s:%', display: 'amqp://us%20er@h:5672/%2F' },
@@ -57,7 +57,8 @@ test.each<[string, Partial<BrokerAddress>]>([
       display: 'amqp+unix://u@/run/my rabbit.sock?vhost=a%2Fb',
     },
   ],
-  ['amqp+unix:////./pipe/rabbit', { path: '//./pipe/rabbit' }],
+  ['amqp+unix:////./pipe/rabbit', { path: '//./pipe/rabbit', hostname: 'localhost' }],
+  ['amqp+unix:///run//pipe/rabbit', { path: '/run//pipe/rabbit' }],
 ])('%s is understood', (url, expected) => {
   expect(parsed(url)).toMatchObject(expected)
 })
@@ -88,6 +89,7 @@ test.each<[string, RegExp]>([
   ['amqp://u:s3cret%ff@h', /has a % in its password/],
   ['amqp://u%zz:s3cret@h', /has a % in its user name/],
   ['amqp://u:s3cret@h/%', /has a % in its vhost/],
+  ['amqp+unix://u:s3cret@localhost/run/%zz.sock', /has a % in its path/],
   ['amqp://u:s3cret@h?frameMax=4095', /has frameMax=4095; it must be from 4096 to 2147483647$/],
   ['amqp://u:s3cret@h?frameMax=0', /has frameMax=0;/],
   ['amqp://u:s3cret@h?frameMax=2147483648', /has frameMax=2147483648;/],
