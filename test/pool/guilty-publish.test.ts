@@ -199,7 +199,8 @@ rabbitmqTest('what was nacked, and finds no queue when it is sent again, is unkn
   const pool = await readyPool({ broker: broker.url })
   const queue = await fullQueue()
   const failure = failureOf(pool.publish({ routingKey: queue, body: 'x', mandatory: true }))
-  await until(() => pool.stats().retries > 0)
+  // Nacked on three channels it pauses. One on its way to a queue as that is deleted would be confirmed.
+  await until(() => pool.stats().retries === 3)
   await queues.delete(queue)
 
   expect(await failure).toMatchObject({ code: 'ERR_UNROUTABLE', outcome: 'unknown' })
