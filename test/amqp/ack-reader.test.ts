@@ -141,6 +141,23 @@ test('where amqplib reads in another way, it is left alone', () => {
   expect(connection.recvFrame).toBe(recvFrame)
 })
 
+test('a frame that differs from an answer in one byte, its tag and its bits apart, is left alone', () => {
+  const reader = new AckReader()
+  const tags: number[] = []
+  reader.listen(1, (tag) => tags.push(tag))
+  for (const name of ['BasicAck', 'BasicNack']) {
+    const frame = answerFrame([name, 1, 7, false])
+    for (let at = 0; at < frame.length; at++) {
+      if (at >= 11 && at <= 19) continue
+      const other = Buffer.from(frame)
+      other.writeUInt8(frame.readUInt8(at) ^ 1, at)
+      expect([at, reader.read(other)]).toEqual([at, 0])
+    }
+  }
+
+  expect(tags).toEqual([])
+})
+
 test('any bytes at all are read no further than the answers that they begin with', () => {
   const property = fc.property(fc.uint8Array({ maxLength: 60 }), fc.nat(3), (rest, count) => {
     const reader = new AckReader()
