@@ -24,6 +24,8 @@ export class RedisResults implements ResultBackend {
   readonly #place: RedisBackend
   readonly #settings: ResultSettings
   readonly #watchers = new Watchers()
+  /** What was told last of each task that is watched, as Redis has it: a state may be both heard and read. */
+  readonly #told = new Map<string, string>()
   #opening: Promise<RedisStore> | undefined
   #lastError: Error | undefined
   readonly #ended = new AbortController()
@@ -63,7 +65,10 @@ export class RedisResults implements ResultBackend {
     if (this.#isClosed) throw closed(taskId)
     if (this.#watchers.add(taskId, watcher)) void this.#follow(taskId)
     return () => {
-      if (this.#watchers.remove(taskId, watcher)) void this.#leave(taskId)
+      if (!this.#watchers.remove(taskId, watcher)) return
+      // At once: who comes next must be told anew.
+      this.#told.delete(taskId)
+      void this.#leave(taskId)
     }
   }
 
@@ -120,14 +125,28 @@ export class RedisResults implements ResultBackend {
   }
 
   async #ask(store: RedisStore, taskId: string): Promise<void> {
-    const meta = await this.#fetch(store, taskId)
+    const before = this.#told.get(taskId)
+    const text = await this.#get(store, taskId)
+    // What was heard meanwhile is no older.
+    if (text !== null && this.#told.get(taskId) === before) this.#tell(taskId, text)
+  }
+
+  #tell(taskId: string, text: string): void {
+    if (!this.#watchers.has(taskId) || this.#told.get(taskId) === text) return
+    this.#told.set(taskId, text)
+    const meta = this.#read(taskId, text)
     if (meta !== undefined) this.#watchers.tell(meta)
   }
 
   async #fetch(store: RedisStore, taskId: string): Promise<TaskMeta | undefined> {
+    const text = await this.#get(store, taskId)
+    return text === null ? undefined : this.#read(taskId, text)
+  }
+
+  async #get(store: RedisStore, taskId: string): Promise<string | null> {
     const text = await store.get(this.#key(TASK_KEY, taskId))
     this.#lastError = undefined
-    return text === null ? undefined : this.#read(taskId, text)
+    return text
   }
 
   #read(taskId: string, text: string): TaskMeta | undefined {
@@ -169,8 +188,7 @@ export class RedisResults implements ResultBackend {
   }
 
   #message(channel: string, text: string): void {
-    const meta = this.#read(channel.slice(this.#key(TASK_KEY, '').length), text)
-    if (meta !== undefined) this.#watchers.tell(meta)
+    this.#tell(channel.slice(this.#key(TASK_KEY, '').length), text)
   }
 
   /** After a lost connection: what was published meanwhile was not heard. */
