@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import process from 'node:process'
 import { closestName } from '../closest-name.ts'
-import { PooledProducerError } from '../errors.ts'
+import { asError, PooledProducerError } from '../errors.ts'
 import { printable, type Terminal } from './terminal.ts'
 
 type Command = (argv: readonly string[], terminal: Terminal) => Promise<number>
@@ -50,11 +50,17 @@ export async function runCommandLine(argv: readonly string[], terminal: Terminal
     const command = await COMMANDS[name]?.load()
     return command === undefined ? unknown(name, terminal) : await command(rest, terminal)
   } catch (error) {
-    // An error of ours says what is wrong; any other is a fault of the program, and its stack belongs to it.
-    if (!(error instanceof PooledProducerError)) throw error
-    terminal.stderr.write(`pooled-producer ${name}: ${printable(error.message)} (${error.code})\n`)
+    terminal.stderr.write(`pooled-producer ${name}: ${faultText(error)}\n`)
     return 1
   }
+}
+
+/** An error of ours says what is wrong; any other is a fault of the program, whose stack is shown to whoever asks. */
+function faultText(thrown: unknown): string {
+  const error = asError(thrown)
+  if (error instanceof PooledProducerError) return `${printable(error.message)} (${error.code})`
+  if (process.env.POOLED_PRODUCER_STACK) return `${error.stack}`
+  return `${printable(error.message)}; with POOLED_PRODUCER_STACK=1 it says where`
 }
 
 function unknown(name: string, { stderr }: Terminal): number {
@@ -67,7 +73,7 @@ function unknown(name: string, { stderr }: Terminal): number {
 function usage(): string {
   const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length))
   const lines = Object.entries(COMMANDS).map(([name, { about }]) => `  ${name.padEnd(width)}  ${about}`)
-  return `Usage: pooled-producer COMMAND [--help]\n\n${lines.join('\n')}\n\n  --version  the version of the package\n`
+  return `Usage: pooled-producer COMMAND [--help]\n\n${lines.join('\n')}\n\n  --version  the version of the package\n\nExamples:\n  npx pooled-producer demo\n  npx pooled-producer report server.log --html reuse.html\n`
 }
 
 async function version(): Promise<string> {

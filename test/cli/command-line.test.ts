@@ -48,3 +48,25 @@ test.each([
   expect(await runCommandLine([word], terminal)).toBe(2)
   expect(terminal.err()).toContain(hint)
 })
+
+test('a fault of the program is told without its stack, unless somebody asks for it', async () => {
+  const failing = () => {
+    const terminal = writtenTerminal()
+    const stdout = Object.assign(Object.create(terminal.stdout), {
+      write() {
+        throw new TypeError('of the program')
+      },
+    })
+    return { ...terminal, stdout }
+  }
+  const [shown, asked] = [failing(), failing()]
+
+  expect(await runCommandLine(['report', '--help'], shown)).toBe(1)
+  process.env.POOLED_PRODUCER_STACK = '1'
+  const code = await runCommandLine(['report', '--help'], asked)
+  delete process.env.POOLED_PRODUCER_STACK
+
+  expect(shown.err()).toBe('pooled-producer report: of the program; with POOLED_PRODUCER_STACK=1 it says where\n')
+  expect(code).toBe(1)
+  expect(asked.err()).toMatch(/TypeError: of the program\n\s+at /)
+})
