@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { CHANNEL_1, startScriptedServer } from '../amqp/scripted-server.ts'
+import { type Answer, CHANNEL_1, startScriptedServer } from '../amqp/scripted-server.ts'
 import { useBroker } from '../support/broker.ts'
 import { until } from '../support/condition.ts'
 import { failureOf } from '../support/failure.ts'
@@ -57,11 +57,10 @@ test('row 57: a broker that cannot be reached leaves the event loop free, and wh
 test('row 58: a channel that the broker never opens frees its place, and the pool serves when it opens one', async () => {
   await using server = await startScriptedServer({
     ...CHANNEL_1,
-    ChannelOpen: (times) =>
-      times === 1 ? [] : [{ name: 'ChannelOpenOk', channel: 2, fields: { channelId: Buffer.alloc(0) } }],
-    ConfirmSelect: [{ name: 'ConfirmSelectOk', channel: 2 }],
+    // A connection that opens no channel is given up: the second has its first channel.
+    ChannelOpen: (times) => (times === 1 ? [] : (CHANNEL_1.ChannelOpen as Answer)),
   })
-  const pool = makePool({ broker: server.url, maxChannels: 1 })
+  const pool = makePool({ broker: server.url, maxChannels: 1, connectTimeoutMs: 500 })
   const lease = await pool.acquire({ timeoutMs: 20_000 })
 
   expect(pool.stats()).toMatchObject({ leased: 1, channels: 1, channelsOpened: 1 })
