@@ -45,7 +45,7 @@ export interface ChannelSettings {
   readonly fastPath: boolean
 }
 
-/** A close that the broker does not answer in this time will not be answered. */
+/** A close over messages without an answer is not answered any more when it has not been in this time. */
 const CLOSE_LIMIT_MS = 1_000
 
 /**
@@ -203,9 +203,11 @@ export class ConfirmChannel<M extends Outgoing> {
     // amqplib leaves a close unanswered when the connection ends under it.
     const closed = new Promise<void>((resolve) => this.#raw.once('close', () => resolve()))
     const closing = Promise.race([this.#raw.close(), closed])
+    // With nothing in flight nobody waits, and a broker that is slow is not dead: other channels must not pay for it.
+    const limitMs = this.#ledger.size > 0 ? CLOSE_LIMIT_MS : Math.max(CLOSE_LIMIT_MS, this.#settings.confirmTimeoutMs)
     this.#orphan(abandonedChannel(this.closeReason))
     try {
-      await withTimeLimit(closing, CLOSE_LIMIT_MS, () => new Error('the broker did not answer the close of a channel'))
+      await withTimeLimit(closing, limitMs, () => new Error('the broker did not answer the close of a channel'))
     } catch (error) {
       // A blocked broker answers nothing, and is not broken.
       if (this.#isOpen && !this.connection.isBlocked) this.connection.abort(error as Error)
