@@ -105,12 +105,14 @@ describe('a scrape', () => {
     expect(counts).toEqual(counts.toSorted((a, b) => a - b))
     expect(counts.at(-1)).toBe(stats[count])
     expect(samples.get(`pooled_producer_${name}_count{pool="shop"}`)).toBe(stats[count])
+    // The largest is rounded to a microsecond, and the histogram knows a duration to 0.8 %.
+    const atMostMs = (stats[latencies].max + 0.001) * 1.01
     // As many as were below the largest are below the bounds above it.
     for (const [place, bound] of bounds.entries()) {
-      if (bound * 1_000 > stats[latencies].max * 1.02) expect(counts[place]).toBe(stats[count])
+      if (bound * 1_000 > atMostMs) expect(counts[place]).toBe(stats[count])
     }
     expect(sum).toBeGreaterThan(0)
-    expect(sum).toBeLessThanOrEqual((stats[count] * stats[latencies].max * 1.01) / 1_000)
+    expect(sum).toBeLessThanOrEqual((stats[count] * atMostMs) / 1_000)
   })
 
   test('says that a pool without a broker is not up', async () => {
