@@ -1,7 +1,9 @@
 import type { ConnectionOptions } from 'node:tls'
 import { closestName } from './closest-name.ts'
 import { PooledProducerError } from './errors.ts'
+import { integer, MAX_TIMER_MS } from './integer.ts'
 import { checkLogin, concealed, isPlainObject, type Login, type Renewable } from './login.ts'
+import { describe } from './shown-value.ts'
 
 /** A logger with pino's methods: `(fields, message)`. */
 export interface Logger {
@@ -81,9 +83,6 @@ export interface EffectivePoolOptions
   readonly logger?: Logger | false
 }
 
-/** The longest delay that a Node timer keeps; a longer one fires at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1
-
 interface NumberRule {
   readonly default: number
   readonly min: number
@@ -157,46 +156,6 @@ export function poolOptions(options: PoolOptions = {}): EffectivePoolOptions {
   return Object.freeze(effective as EffectivePoolOptions)
 }
 
-/**
- * The number given, when it is an integer within the bounds.
- *
- * @throws {PooledProducerError} ERR_INVALID_OPTION
- */
-export function integer(name: string, value: unknown, min: number, max: number): number {
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
-    throw invalid(`${name} must be an integer from ${min} to ${max}, got ${describe(value)}`)
-  }
-  return value
-}
-
-interface CallOptions {
-  readonly timeoutMs?: unknown
-  readonly signal?: unknown
-  readonly block?: unknown
-}
-
-/**
- * Checks the options that bound one call.
- *
- * @param known those that this call takes.
- *
- * @throws {PooledProducerError} ERR_INVALID_OPTION
- */
-export function checkCallOptions(options: CallOptions, known: readonly (keyof CallOptions)[]): void {
-  if (!isPlainObject(options)) throw invalid(`options must be an object, got ${describe(options)}`)
-  for (const key of Object.keys(options)) {
-    if (!(known as readonly string[]).includes(key))
-      throw invalid(`${key} is no option here; known are ${known.join(', ')}`)
-  }
-  const { timeoutMs, signal, block } = options
-  if (timeoutMs !== undefined) integer('timeoutMs', timeoutMs, 1, MAX_TIMER_MS)
-  if (block !== undefined && typeof block !== 'boolean')
-    throw invalid(`block must be true or false, got ${describe(block)}`)
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw invalid(`signal must be an AbortSignal, got ${describe(signal)}`)
-  }
-}
-
 function brokerList(broker: unknown): string[] {
   // An empty variable is how a compose file says that there is none.
   const given = broker ?? (process.env.AMQP_URL || process.env.CELERY_BROKER_URL || 'amqp://127.0.0.1')
@@ -222,23 +181,6 @@ function checkLogger(logger: unknown): asserts logger is Logger | false | undefi
   if (missing.length > 0) {
     throw invalid(`logger must be false or have pino's methods; it has no ${missing.join(', ')}`)
   }
-}
-
-/** A value as an error message shows it: short, typed and on one line. */
-export function describe(value: unknown): string {
-  if (typeof value === 'string') {
-    // Under whatever name it was given, a URL may hold a password.
-    const shown = value.replace(/:\/\/.*/s, '://...')
-    return JSON.stringify(shown.length > 60 ? `${shown.slice(0, 60)}...` : shown)
-  }
-  if (typeof value === 'number' || typeof value === 'boolean' || value === null || value === undefined)
-    return `${value}`
-  if (typeof value === 'bigint') return `${value}n`
-  if (Array.isArray(value)) return `an array of ${value.length}`
-  if (typeof value === 'function') return 'a function'
-  if (typeof value === 'symbol') return 'a symbol'
-  const name = Object.getPrototypeOf(value)?.constructor?.name
-  return !name || name === 'Object' ? 'an object' : `an instance of ${name}`
 }
 
 function unknown(key: string): PooledProducerError {

@@ -1,8 +1,8 @@
 import { inspect } from 'node:util'
-import { afterEach, expect, describe as group, test } from '@jest/globals'
+import { afterEach, describe, expect, test } from '@jest/globals'
 import { PooledProducerError } from '../lib/errors.ts'
 import type { Credentials } from '../lib/login.ts'
-import { checkCallOptions, describe, integer, type Logger, type PoolOptions, poolOptions } from '../lib/options.ts'
+import { type Logger, type PoolOptions, poolOptions } from '../lib/options.ts'
 
 const { AMQP_URL, CELERY_BROKER_URL } = process.env
 
@@ -116,7 +116,7 @@ test('neither JSON nor an inspector shows a password of the effective options', 
   }
 })
 
-group('the broker', () => {
+describe('the broker', () => {
   test('comes from AMQP_URL, else from CELERY_BROKER_URL, else it is the one on this machine', () => {
     process.env.AMQP_URL = 'amqp://a'
     process.env.CELERY_BROKER_URL = 'amqp://c'
@@ -253,46 +253,4 @@ test.each([[null], ['amqp://u:s3cret@h'], [[]], [7], [() => {}]])('%p in place o
 
   expect(error.code).toBe('ERR_INVALID_OPTION')
   expect(error.message).toMatch(/^pool options must be an object, got /)
-})
-
-test('the options of a call are checked', () => {
-  const { signal } = new AbortController()
-  const known = ['timeoutMs', 'signal', 'block'] as const
-  const none = { timeoutMs: undefined, signal: undefined, block: undefined }
-  for (const good of [{}, { timeoutMs: 1 }, { timeoutMs: 2 ** 31 - 1, signal, block: false }, none]) {
-    expect(() => checkCallOptions(good, known)).not.toThrow()
-  }
-  const bad: [unknown, RegExp][] = [
-    [{ timeoutMs: 0 }, /^timeoutMs must be an integer from 1 to 2147483647, got 0$/],
-    [{ timeoutMs: 2 ** 31 }, /^timeoutMs must be/],
-    [{ timeoutMs: '5s' }, /^timeoutMs must be .* got "5s"$/],
-    [{ signal: new AbortController() }, /^signal must be an AbortSignal, got an instance of AbortController$/],
-    [{ signal: true }, /^signal must be an AbortSignal, got true$/],
-    [{ block: 'no' }, /^block must be true or false, got "no"$/],
-    [{ timeout: 5 }, /^timeout is no option here; known are timeoutMs, signal, block$/],
-    [null, /^options must be an object, got null$/],
-    [[], /^options must be an object, got an array of 0$/],
-  ]
-  for (const [options, message] of bad) {
-    expect(errorOf(() => checkCallOptions(options as never, known))).toMatchObject({ code: 'ERR_INVALID_OPTION' })
-    expect(() => checkCallOptions(options as never, known)).toThrow(message)
-  }
-  expect(() => checkCallOptions({ block: true }, ['timeoutMs'])).toThrow(
-    /^block is no option here; known are timeoutMs$/,
-  )
-})
-
-test('an integer within its bounds is given back', () => {
-  expect(integer('n', 3, 3, 3)).toBe(3)
-  expect(() => integer('n', 4, 3, 3)).toThrow('n must be an integer from 3 to 3, got 4')
-})
-
-test('a value is described on one line, however long or strange it is', () => {
-  expect(describe('a\nb')).toBe('"a\\nb"')
-  expect(describe('x'.repeat(1_000))).toBe(`"${'x'.repeat(60)}..."`)
-  expect(describe(undefined)).toBe('undefined')
-  expect(describe(-0.5)).toBe('-0.5')
-  expect(describe(Object.create(null))).toBe('an object')
-  expect(describe(new (class Task {})())).toBe('an instance of Task')
-  expect(describe(new (class {})())).toBe('an object')
 })

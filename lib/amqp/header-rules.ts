@@ -1,5 +1,5 @@
 import { PooledProducerError } from '../errors.ts'
-import { describe } from '../options.ts'
+import { describe } from '../shown-value.ts'
 
 /** No sane table is deeper, and a circle is deeper than any. */
 export const MAX_DEPTH = 50

@@ -1,5 +1,5 @@
 import { PooledProducerError } from '../errors.ts'
-import { describe } from '../options.ts'
+import { describe } from '../shown-value.ts'
 import { checkHeaders } from './header-rules.ts'
 
 /** The basic properties of AMQP 0-9-1 (section 1.8.3), under amqplib's names. */

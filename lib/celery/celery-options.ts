@@ -1,5 +1,6 @@
-import { describe, type PoolOptions, poolOptions } from '../options.ts'
+import { type PoolOptions, poolOptions } from '../options.ts'
 import { ProducerPool } from '../pool/producer-pool.ts'
+import { describe } from '../shown-value.ts'
 import { LocalPool, type TaskHandler } from './local-pool.ts'
 import type { Compressor } from './message/compressors.ts'
 import { isPlainObject } from './message/json-value.ts'

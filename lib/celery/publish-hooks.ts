@@ -1,8 +1,8 @@
 import { EventEmitter } from 'node:events'
 import { PooledProducerError } from '../errors.ts'
 import { EventLog } from '../observe/log.ts'
-import { describe } from '../options.ts'
 import type { ProducerPool } from '../pool/producer-pool.ts'
+import { describe } from '../shown-value.ts'
 import type { TaskDraft } from './task-draft.ts'
 
 /** What an app tells its listeners; the names are those of Celery's signals. */

@@ -1,6 +1,6 @@
 import { PooledProducerError, quiet } from '../errors.ts'
-import { describe } from '../options.ts'
 import { rejecting } from '../pool/producer.ts'
+import { describe } from '../shown-value.ts'
 import type { Group } from './canvas/group.ts'
 import { chunked, mapped } from './canvas/mapped.ts'
 import type { CanvasSender } from './canvas/plan.ts'

@@ -1,6 +1,6 @@
 import process from 'node:process'
 import { parseArgs } from 'node:util'
-import { integer } from '../options.ts'
+import { integer } from '../integer.ts'
 import { type Broker, startBroker } from '../testing/broker.ts'
 import { runDemo } from './demo.ts'
 import { demoText } from './demo-text.ts'

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { createCelery } from '../celery/celery.ts'
+import { MAX_TIMER_MS } from '../integer.ts'
 import { type DescribedTask, tasksOfModule } from './python-tasks.ts'
 import { printable, type Terminal } from './terminal.ts'
 import { typesText } from './types-text.ts'
@@ -98,7 +99,7 @@ function parse(argv: readonly string[]): TypesOptions | string {
     })
     const { broker, destination, timeout, module, python, out: outFile, help: isHelp = false } = values
     const timeoutMs = Number(timeout) * 1_000
-    if (!(timeoutMs >= 1 && timeoutMs < 2 ** 31)) return `--timeout must be a number of seconds, got ${timeout}`
+    if (!(timeoutMs >= 1 && timeoutMs <= MAX_TIMER_MS)) return `--timeout must be a number of seconds, got ${timeout}`
     if (module !== undefined && (broker !== undefined || destination !== undefined)) {
       return '--module asks no worker: give it, or --broker and --destination'
     }

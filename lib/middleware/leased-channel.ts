@@ -1,9 +1,9 @@
 import { EventEmitter } from 'node:events'
 import type { Message } from '../amqp/message.ts'
 import { PooledProducerError, quiet } from '../errors.ts'
-import { describe } from '../options.ts'
 import { type Producer, prepare } from '../pool/producer.ts'
 import type { ProducerPool } from '../pool/producer-pool.ts'
+import { describe } from '../shown-value.ts'
 import { answer } from './callback.ts'
 import { messageOf, type PublishOptions } from './publish-options.ts'
 

@@ -13,8 +13,8 @@ import { parseBrokerUrl } from '../amqp/broker-url.ts'
 import type { Celery } from '../celery/celery.ts'
 import type { TaskDraft } from '../celery/task-draft.ts'
 import { PooledProducerError } from '../errors.ts'
-import { describe } from '../options.ts'
 import type { ProducerPool } from '../pool/producer-pool.ts'
+import { describe } from '../shown-value.ts'
 
 /** What `traceTasks` takes beside the app. */
 export interface TraceTasksOptions {

@@ -1,6 +1,6 @@
 import { Celery } from '../celery/celery.ts'
 import { PooledProducerError } from '../errors.ts'
-import { describe } from '../options.ts'
+import { describe } from '../shown-value.ts'
 
 /** Sends Celery tasks; the npm package `celery-node` makes such a client. */
 export interface CeleryClient {

@@ -1,5 +1,5 @@
 import { types } from 'node:util'
-import { describe } from '../options.ts'
+import { describe } from '../shown-value.ts'
 
 /** Deeper than this, fields and chains of causes are cut: they are for people to read. */
 const MAX_DEPTH = 5

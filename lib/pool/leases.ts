@@ -1,7 +1,7 @@
+import { checkCallOptions } from '../call-options.ts'
 import { PooledProducerError } from '../errors.ts'
 import type { EventLog } from '../observe/log.ts'
 import { TRACES, traced } from '../observe/traces.ts'
-import { checkCallOptions } from '../options.ts'
 import { AbortWatch } from './abort-watch.ts'
 import type { PooledChannel } from './channel-factory.ts'
 import type { ChannelPool } from './channel-pool.ts'

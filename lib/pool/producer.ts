@@ -1,7 +1,7 @@
 import { checkMessage, type Message } from '../amqp/message.ts'
 import { PublishTemplate } from '../amqp/publish-template.ts'
+import { checkCallOptions } from '../call-options.ts'
 import { PooledProducerError, quiet } from '../errors.ts'
-import { checkCallOptions } from '../options.ts'
 import type { PooledChannel } from './channel-factory.ts'
 import type { Declaration, Declarations } from './declarations.ts'
 import type { Dispatcher } from './dispatcher.ts'

@@ -1,5 +1,5 @@
 import { PooledProducerError, quiet } from '../errors.ts'
-import { describe } from '../options.ts'
+import { describe } from '../shown-value.ts'
 import type { AcquireOptions } from './leases.ts'
 import type { Producer } from './producer.ts'
 

@@ -1,5 +1,5 @@
 import { PooledProducerError } from '../errors.ts'
-import { describe } from '../options.ts'
+import { describe } from '../shown-value.ts'
 import { addressOf, greet } from './amqp-greeting.ts'
 import { startEmulator } from './emulator.ts'
 import { canDownloadRabbitmq, fetchedRabbitmq } from './rabbitmq-download.ts'

@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { PooledProducerError } from '../errors.ts'
-import { describe, integer } from '../options.ts'
+import { integer } from '../integer.ts'
+import { describe } from '../shown-value.ts'
 import { addressOf } from './amqp-greeting.ts'
 import { freePort } from './free-port.ts'
 import { ProxyLink, type Shape } from './proxy-link.ts'

@@ -1,4 +1,4 @@
-import { describe } from '../../options.ts'
+import { describe } from '../../shown-value.ts'
 import { invalid } from './canvas.ts'
 import { Group } from './group.ts'
 import type { Signature } from './signature.ts'

@@ -1,4 +1,4 @@
-import { describe } from '../../options.ts'
+import { describe } from '../../shown-value.ts'
 import { newTaskId } from '../message/task-id.ts'
 import type { SignatureTable } from '../options/signature-rules.ts'
 import type { CheckedTaskOptions, TaskOptions } from '../options/task-option-values.ts'

@@ -1,5 +1,6 @@
 import { PooledProducerError } from '../../errors.ts'
-import { describe } from '../../options.ts'
+import { MAX_TIMER_MS } from '../../integer.ts'
+import { describe } from '../../shown-value.ts'
 import { isJsonValue, isPlainObject } from '../message/json-value.ts'
 import { Fields } from '../options/fields.ts'
 
@@ -30,7 +31,6 @@ export interface CheckedBroadcast {
 }
 
 const NAMES = ['destination', 'pattern', 'matcher', 'reply', 'timeoutMs', 'limit']
-const MAX_TIMER_MS = 2 ** 31 - 1
 /** As Celery's `Control.broadcast` has it. */
 const DEFAULT_TIMEOUT_MS = 1_000
 

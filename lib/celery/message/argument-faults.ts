@@ -1,6 +1,6 @@
 import { types } from 'node:util'
 import { PooledProducerError } from '../../errors.ts'
-import { describe } from '../../options.ts'
+import { describe } from '../../shown-value.ts'
 import { isPlainObject, isRounded, MAX_DEPTH } from './json-value.ts'
 
 /**

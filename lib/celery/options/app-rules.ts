@@ -1,5 +1,5 @@
 import { PooledProducerError } from '../../errors.ts'
-import { describe } from '../../options.ts'
+import { describe } from '../../shown-value.ts'
 import { type Compressor, compressorFault } from '../message/compressors.ts'
 import { isPlainObject } from '../message/json-value.ts'
 import { definitionFault, type SerializerDefinition } from '../message/value-serializer.ts'

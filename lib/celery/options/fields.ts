@@ -1,6 +1,6 @@
 import { closestName } from '../../closest-name.ts'
 import { type ErrorCode, PooledProducerError } from '../../errors.ts'
-import { describe } from '../../options.ts'
+import { describe } from '../../shown-value.ts'
 import { isPlainObject } from '../message/json-value.ts'
 import { amqpTable, type HeaderTable } from '../message/task-headers.ts'
 

@@ -1,6 +1,6 @@
 import { types } from 'node:util'
 import { PooledProducerError } from '../../errors.ts'
-import { describe } from '../../options.ts'
+import { describe } from '../../shown-value.ts'
 import { isoFormat, isoToUtc } from '../message/iso-time.ts'
 
 /**

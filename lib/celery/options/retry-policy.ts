@@ -1,7 +1,7 @@
 import { closestName } from '../../closest-name.ts'
 import { PooledProducerError } from '../../errors.ts'
-import { describe } from '../../options.ts'
 import type { PublishLimits, Resending } from '../../pool/publish-request.ts'
+import { describe } from '../../shown-value.ts'
 import { isPlainObject } from '../message/json-value.ts'
 
 /** When a message is written again whose outcome a fault has left open. Names and defaults are Celery's. */

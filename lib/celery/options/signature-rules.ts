@@ -1,5 +1,5 @@
 import { PooledProducerError } from '../../errors.ts'
-import { describe } from '../../options.ts'
+import { describe } from '../../shown-value.ts'
 import { isPlainObject } from '../message/json-value.ts'
 
 /** A task to be started later, as Celery's messages spell it (`celery/canvas.py`, `Signature`). */

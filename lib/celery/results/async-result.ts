@@ -1,5 +1,5 @@
+import { checkCallOptions } from '../../call-options.ts'
 import { PooledProducerError, quiet } from '../../errors.ts'
-import { checkCallOptions } from '../../options.ts'
 import type { RevokeOptions } from '../control/control.ts'
 import { NOT_CONFIGURED } from './no-results.ts'
 import type { ResultBackend } from './result-backend.ts'

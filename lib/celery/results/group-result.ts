@@ -1,5 +1,5 @@
+import { checkCallOptions } from '../../call-options.ts'
 import { quiet } from '../../errors.ts'
-import { checkCallOptions } from '../../options.ts'
 import type { RevokeOptions } from '../control/control.ts'
 import type { AsyncResult } from './async-result.ts'
 import type { ResultNode } from './result-node.ts'

@@ -1,4 +1,5 @@
 import { PatientTimer } from '../../amqp/patient-timer.ts'
+import { MAX_TIMER_MS } from '../../integer.ts'
 import type { TaskMeta } from './task-meta.ts'
 
 interface Kept {
@@ -14,9 +15,6 @@ export interface KeepLimits {
   readonly maxBytes: number
   readonly maxAgeMs: number
 }
-
-/** The longest delay that a Node timer keeps. */
-const LONGEST_MS = 2 ** 31 - 1
 
 /** Results that nobody has asked for yet, oldest first: so many, so large and so old at most. */
 export class KeptResults {
@@ -67,7 +65,7 @@ export class KeptResults {
   #arm(): void {
     const [oldest] = this.#kept.values()
     if (oldest === undefined) return
-    this.#timer.start(() => this.#sweep(), Math.min(Math.max(1, oldest.until - performance.now()), LONGEST_MS))
+    this.#timer.start(() => this.#sweep(), Math.min(Math.max(1, oldest.until - performance.now()), MAX_TIMER_MS))
   }
 
   #sweep(): void {

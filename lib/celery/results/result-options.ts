@@ -1,4 +1,5 @@
-import { describe, integer } from '../../options.ts'
+import { integer, MAX_TIMER_MS } from '../../integer.ts'
+import { describe } from '../../shown-value.ts'
 import { invalidOption } from '../options/app-rules.ts'
 import type { RedisPlace } from './redis-clients.ts'
 
@@ -46,8 +47,6 @@ export interface ResultSettings extends Readonly<Required<Omit<ResultOptions, 'b
   readonly backend: 'rpc://' | RedisBackend | undefined
 }
 
-/** The longest delay that a Node timer keeps. */
-const MAX_TIMER_MS = 2 ** 31 - 1
 /** A year. */
 const MAX_SECONDS = 31_536_000
 

@@ -1,5 +1,5 @@
 import { PooledProducerError } from '../../errors.ts'
-import { describe } from '../../options.ts'
+import { describe } from '../../shown-value.ts'
 import { parsePythonJson } from './python-json.ts'
 
 /** What a worker says of a task: one message, or one value of a store. */

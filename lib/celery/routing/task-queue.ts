@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../../errors.ts'
-import { describe } from '../../options.ts'
+import { describe } from '../../shown-value.ts'
 import { isPlainObject } from '../message/json-value.ts'
 import type { HeaderTable } from '../message/task-headers.ts'
 import { Fields } from '../options/fields.ts'

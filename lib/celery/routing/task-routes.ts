@@ -1,5 +1,5 @@
 import { PooledProducerError } from '../../errors.ts'
-import { describe } from '../../options.ts'
+import { describe } from '../../shown-value.ts'
 import { isPlainObject } from '../message/json-value.ts'
 import type { TaskOptions } from '../options/task-option-values.ts'
 import { globExpression } from './glob.ts'

@@ -1,6 +1,6 @@
 import { register as globalRegistry, type Metric, type Registry } from 'prom-client'
 import { PooledProducerError } from '../../errors.ts'
-import { describe } from '../../options.ts'
+import { describe } from '../../shown-value.ts'
 import { METRICS, type MeasuredPool } from './metric-table.ts'
 import { ScrapedMetric } from './scraped-metric.ts'
 
