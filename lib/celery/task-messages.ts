@@ -1,40 +1,25 @@
 import { PublishTemplate } from '../amqp/publish-template.ts'
-import { ID_SLOT, type Slot, textSlot } from '../amqp/template-fields.ts'
 import type { Declaration } from '../pool/declarations.ts'
 import type { Prepared, PublishLimits } from '../pool/publish-request.ts'
 import type { Embed } from './message/arguments.ts'
 import { checkArguments } from './message/body-parts.ts'
 import { compressed } from './message/compressors.ts'
 import { DEFAULT_FORMAT, type MessageFormat } from './message/message-format.ts'
-import { checkV1, taskPropertiesV1, taskTableV1 } from './message/message-v1.ts'
-import {
-  NO_TIMES,
-  ORIGIN,
-  type TaskProperties,
-  type TaskTimes,
-  type TraceHeaders,
-  taskPropertiesV2,
-  taskTimes,
-  type VaryingParts,
-} from './message/message-v2.ts'
+import { checkV1, taskTableV1 } from './message/message-v1.ts'
+import { NO_TIMES, type TaskTimes, taskTimes } from './message/message-v2.ts'
 import { argsRepr, kwargsRepr } from './message/repr.ts'
 import type { EncodedEmbed } from './message/serializer.ts'
 import { newTaskId } from './message/task-id.ts'
-import { traceNow, type ValidTrace } from './message/trace-context.ts'
+import { traceNow } from './message/trace-context.ts'
 import { publishLimits } from './options/retry-policy.ts'
 import type { CheckedTaskOptions } from './options/task-option-values.ts'
 import type { ResultBackend } from './results/result-backend.ts'
-import { DELAY_EXCHANGE, delayKey } from './routing/delayed-delivery.ts'
-import type { Place } from './routing/destination.ts'
+import { addressOf, type Place } from './routing/destination.ts'
 import { checkDraft, type TaskDraft } from './task-draft.ts'
+import { TaskTemplates } from './task-templates.ts'
 
 type Kwargs = Readonly<Record<string, unknown>>
 
-/** What fills the slots of a task's template, by place. */
-const SLOTS = { argsrepr: textSlot(1), kwargsrepr: textSlot(2), eta: textSlot(3), expires: textSlot(4) }
-const TRACE = { traceparent: textSlot(5), tracestate: textSlot(6) }
-/** The headers of a trace in the templates: without one, with one, and with one that has a state. */
-const TRACES = [undefined, { traceparent: TRACE.traceparent }, TRACE] as const
 const UUID = /^[\x20-\x7e]{36}$/
 
 const NO_EMBED = { callbacks: null, errbacks: null, chain: null, chord: null } as const
@@ -71,15 +56,14 @@ export class TaskMessages {
   #spelledAt = Number.NaN
   /** Whether all messages are the same but for their slots. */
   readonly #isFixed: boolean
-  /** Without a trace, with one, and with one that has a state; each made when it is first needed. */
-  readonly #templates: (PublishTemplate | undefined)[]
+  readonly #templates: TaskTemplates
 
   constructor(
     name: string,
     place: Place,
     results: ResultBackend,
     format: MessageFormat = DEFAULT_FORMAT,
-    templates: (PublishTemplate | undefined)[] = [],
+    templates: TaskTemplates = new TaskTemplates(name, place, results, format),
   ) {
     const { options } = place
     this.options = options
@@ -98,7 +82,7 @@ export class TaskMessages {
     const isAtFixedTime = typeof expires === 'string' || (eta !== undefined && place.delayedKey !== undefined)
     this.#isFixed = !isAtFixedTime && (taskId === undefined || UUID.test(taskId))
     this.#templates = templates
-    if (this.#isFixed) templates[0] ??= this.#encode(ID_SLOT, this.#slottedTimes(), TRACES[0])
+    if (this.#isFixed) templates.shared(undefined)
   }
 
   /** The same messages for one call whose options differ only in {@link PER_CALL}: nothing is encoded anew. */
@@ -123,14 +107,23 @@ export class TaskMessages {
     const { argsrepr, kwargsrepr } = this.options
     const values = [id, argsrepr ?? argsRepr(args), kwargsrepr ?? kwargsRepr(kwargs)]
     const trace = traceContext === undefined ? undefined : traceNow(traceContext)
-    const template = this.#template(trace)
-    if (template === undefined) return { template: this.#encode(id, this.#timesNow(), trace), values, body }
+    if (!this.#isFixed) return { template: this.#templates.single(id, this.#timesNow(), trace), values, body }
+    const template = this.#templates.shared(trace)
     if (this.#hasTimes || trace !== undefined) {
       const { eta, expires } = this.#timesNow()
       values.push(eta ?? '', expires ?? '')
     }
     if (trace !== undefined) values.push(trace.traceparent, trace.tracestate ?? '')
     return { template, values, body }
+  }
+
+  /**
+   * Checks arguments as {@link prepare} does.
+   *
+   * @throws {PooledProducerError} ERR_INVALID_TASK
+   */
+  check(args: readonly unknown[], kwargs: Kwargs): void {
+    this.#format.serializer.encode(args, kwargs, undefined)
   }
 
   /** A message that is yet to be encoded, for those who may change it. */
@@ -140,7 +133,7 @@ export class TaskMessages {
     const { traceContext } = this.#format
     const times = this.#timesNow()
     const trace = traceContext === undefined ? undefined : traceNow(traceContext)
-    const { headers, ...properties } = this.#properties<string>({ id, argsrepr, kwargsrepr }, times, trace)
+    const { headers, ...properties } = this.#templates.properties<string>({ id, argsrepr, kwargsrepr }, times, trace)
     return {
       name: this.name,
       taskId: id,
@@ -149,7 +142,7 @@ export class TaskMessages {
       embed: { ...NO_EMBED, ...embedOf(this.options) },
       headers: { ...headers },
       properties: { ...properties },
-      ...exchangeAndKey(this.place, Date.now()),
+      ...addressOf(this.place, Date.now()),
     }
   }
 
@@ -182,17 +175,9 @@ export class TaskMessages {
     const table = taskTableV1(this.name, id, args, kwargs, this.options, times, embedOf(this.options))
     const body = this.#compressed(serializer.encodeTable(table))
     const trace = traceContext === undefined ? undefined : traceNow(traceContext)
-    const template = this.#template(trace) ?? this.#encode(id, times, trace)
+    const template = this.#isFixed ? this.#templates.shared(trace) : this.#templates.single(id, times, trace)
     const values = trace === undefined ? [id] : [id, '', '', '', '', trace.traceparent, trace.tracestate ?? '']
     return { template, values, body }
-  }
-
-  #template(trace: ValidTrace | undefined): PublishTemplate | undefined {
-    if (!this.#isFixed) return undefined
-    if (trace === undefined) return this.#templates[0]
-    const variant = trace.tracestate === undefined ? 1 : 2
-    this.#templates[variant] ??= this.#encode(ID_SLOT, this.#slottedTimes(), TRACES[variant])
-    return this.#templates[variant]
   }
 
   #compressed(body: string | Buffer): string | Buffer {
@@ -209,58 +194,11 @@ export class TaskMessages {
     }
     return this.#spelled
   }
-
-  /**
-   * Checks arguments as {@link prepare} does.
-   *
-   * @throws {PooledProducerError} ERR_INVALID_TASK
-   */
-  check(args: readonly unknown[], kwargs: Readonly<Record<string, unknown>>): void {
-    this.#format.serializer.encode(args, kwargs, undefined)
-  }
-
-  #slottedTimes(): TaskTimes<Slot> {
-    const { countdown, expires } = this.options
-    const times = taskTimes(this.options, 0)
-    return {
-      eta: countdown ? SLOTS.eta : times.eta,
-      expires: typeof expires === 'number' ? SLOTS.expires : times.expires,
-      expiration: times.expiration,
-    }
-  }
-
-  #encode(id: string | Slot, times: TaskTimes<Slot>, trace: TraceHeaders<Slot> | undefined): PublishTemplate {
-    const { argsrepr, kwargsrepr } = SLOTS
-    const { exchange, routingKey } = exchangeAndKey(this.place, Date.now())
-    const properties = this.#properties<string | Slot>({ id, argsrepr, kwargsrepr }, times, trace)
-    const { mandatory } = this.options
-    return new PublishTemplate({ exchange, routingKey, mandatory, properties }, typeof id !== 'string')
-  }
-
-  #properties<T>(varying: VaryingParts<T>, times: TaskTimes<T>, trace: TraceHeaders<T> | undefined): TaskProperties<T> {
-    const format = this.#format
-    const replyTo = this.options.replyTo ?? this.results.replyTo
-    const options = replyTo === undefined ? this.options : { ...this.options, replyTo }
-    return format.protocol === 1
-      ? taskPropertiesV1(varying.id, options, times.expiration, format, trace)
-      : taskPropertiesV2(this.name, varying, options, ORIGIN, times, format, trace)
-  }
 }
 
 /** What a listener has left of a header. */
 function textOf(header: unknown): string {
   return typeof header === 'string' ? header : ''
-}
-
-/** Where a message that is sent at `now` goes: through the broker's delay, if it is to wait there. */
-function exchangeAndKey(
-  { exchange, routingKey, delayedKey, options }: Place,
-  now: number,
-): Pick<Place, 'exchange' | 'routingKey'> {
-  if (delayedKey === undefined) return { exchange, routingKey }
-  const { countdown = 0, eta } = options
-  const key = delayKey(eta === undefined ? countdown : (Date.parse(eta) - now) / 1_000, delayedKey)
-  return key === undefined ? { exchange, routingKey } : { exchange: DELAY_EXCHANGE, routingKey: key }
 }
 
 /** What the options say that the worker starts afterwards; undefined: nothing. */

@@ -1,6 +1,7 @@
 import { PooledProducerError } from '../../errors.ts'
 import type { Declaration } from '../../pool/declarations.ts'
 import type { CheckedTaskOptions } from '../options/task-option-values.ts'
+import { DELAY_EXCHANGE, delayKey } from './delayed-delivery.ts'
 import type { TaskQueue } from './task-queue.ts'
 
 /** Where a task's messages go. */
@@ -58,6 +59,17 @@ export function destinationOf(options: CheckedTaskOptions, own: CheckedTaskOptio
     }
   }
   return { exchange: '', routingKey: queue.name, queue }
+}
+
+/** Where a message that is sent at `now` goes: through the broker's delay, if it is to wait there. */
+export function addressOf(
+  { exchange, routingKey, delayedKey, options }: Place,
+  now: number,
+): Pick<Place, 'exchange' | 'routingKey'> {
+  if (delayedKey === undefined) return { exchange, routingKey }
+  const { countdown = 0, eta } = options
+  const key = delayKey(eta === undefined ? countdown : (Date.parse(eta) - now) / 1_000, delayedKey)
+  return key === undefined ? { exchange, routingKey } : { exchange: DELAY_EXCHANGE, routingKey: key }
 }
 
 function isKeyOf(queue: TaskQueue, routingKey: string): boolean {
