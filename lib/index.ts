@@ -38,9 +38,9 @@ export {
   withPooledProducer,
 } from './middleware/with-pooled-producer.ts'
 export type { Logger, PoolOptions } from './options.ts'
-export type { PoolEvents } from './pool/event-hub.ts'
 export type { AcquireOptions } from './pool/leases.ts'
 export type { Receipt } from './pool/pending-publish.ts'
+export type { PoolEvents } from './pool/pool-events.ts'
 export type { Producer } from './pool/producer.ts'
 export { createProducerPool, type ProducerPool } from './pool/producer-pool.ts'
 export type { PublishOptions } from './pool/publish-request.ts'

@@ -1,5 +1,5 @@
-import { EventEmitter } from 'node:events'
 import { PooledProducerError } from '../errors.ts'
+import { EventHub } from '../observe/event-hub.ts'
 import { EventLog } from '../observe/log.ts'
 import type { ProducerPool } from '../pool/producer-pool.ts'
 import { describe } from '../shown-value.ts'
@@ -20,43 +20,28 @@ export type SendingWrapper = (draft: TaskDraft, send: () => Promise<unknown>) =>
 
 const NAMES: readonly string[] = ['beforeTaskPublish', 'afterTaskPublish', 'taskPublishFailed']
 
-/** Calls an app's listeners so that none of them can harm a task: one that throws is logged, no more. */
-export class PublishHooks {
-  readonly #emitter = new EventEmitter()
+/** The listeners of an app, and the wrapper of its sendings: none of them can harm a task. */
+export class PublishHooks extends EventHub<CeleryEvents> {
   readonly #log: EventLog
   #wrapper: SendingWrapper | undefined
 
   constructor(pool: ProducerPool) {
-    this.#log = new EventLog(pool.options.logger, pool.options.name)
+    const log = new EventLog(pool.options.logger, pool.options.name)
+    super(log)
+    this.#log = log
   }
 
-  /** Whether nobody listens. */
-  get isEmpty(): boolean {
-    return this.#wrapper === undefined && this.#emitter.eventNames().length === 0
+  /** Whether nobody listens, and nothing is wrapped. */
+  override get isEmpty(): boolean {
+    return this.#wrapper === undefined && super.isEmpty
   }
 
   /** @throws {PooledProducerError} ERR_INVALID_OPTION for an event that there is not, or what is no function. */
-  on(event: keyof CeleryEvents, listener: unknown): void {
+  override on<E extends keyof CeleryEvents>(event: E, listener: (...args: CeleryEvents[E]) => void): void {
     if (!NAMES.includes(event))
       throw invalid(`${describe(event)} is not an event of an app; known are ${NAMES.join(', ')}`)
     if (typeof listener !== 'function') throw invalid(`a listener must be a function, got ${describe(listener)}`)
-    this.#emitter.on(event, listener as (...args: unknown[]) => void)
-  }
-
-  off(event: keyof CeleryEvents, listener: unknown): void {
-    this.#emitter.off(event, listener as (...args: unknown[]) => void)
-  }
-
-  emit<E extends keyof CeleryEvents>(event: E, ...args: CeleryEvents[E]): void {
-    const warn = (error: unknown) => this.#log.write('pool.warning', { reason: `a listener of ${event} threw`, error })
-    for (const listener of this.#emitter.listeners(event)) {
-      try {
-        // An async listener rejects instead.
-        Promise.resolve(listener(...args)).catch(warn)
-      } catch (error) {
-        warn(error)
-      }
-    }
+    super.on(event, listener)
   }
 
   /** @throws {PooledProducerError} ERR_INVALID_OPTION when there is one already. */

@@ -1,9 +1,10 @@
 import { parseBrokerUrl } from '../amqp/broker-url.ts'
 import { Connection, type ConnectionOwner } from '../amqp/connection.ts'
 import { type ErrorCode, type Outcome, PooledProducerError } from '../errors.ts'
+import type { EventHub } from '../observe/event-hub.ts'
 import type { EventLog } from '../observe/log.ts'
 import type { EffectivePoolOptions } from '../options.ts'
-import type { EventHub } from './event-hub.ts'
+import type { PoolEvents } from './pool-events.ts'
 
 /** What a pool's connections let it do. `refused`: the broker said no to the credentials, the vhost or TLS. */
 export type ConnectionsState = 'connecting' | 'open' | 'blocked' | 'refused'
@@ -40,7 +41,7 @@ export class ConnectionSet implements ConnectionOwner {
    */
   readonly consuming: Connection
   readonly #log: EventLog
-  readonly #events: EventHub
+  readonly #events: EventHub<PoolEvents>
   readonly #owner: ConnectionsOwner
   readonly #failFastAfterMs: number
   /** Since when no connection can take a message, in milliseconds of `performance.now()`; undefined: one can. */
@@ -48,7 +49,7 @@ export class ConnectionSet implements ConnectionOwner {
   #refusal: PooledProducerError | undefined
   readonly #warnings = new Set<string>()
 
-  constructor(options: EffectivePoolOptions, log: EventLog, events: EventHub, owner: ConnectionsOwner) {
+  constructor(options: EffectivePoolOptions, log: EventLog, events: EventHub<PoolEvents>, owner: ConnectionsOwner) {
     this.#log = log
     this.#events = events
     this.#owner = owner

@@ -1,6 +1,7 @@
 import type { Message } from '../amqp/message.ts'
 import { checkCallOptions } from '../call-options.ts'
 import { PooledProducerError, quiet } from '../errors.ts'
+import { EventHub } from '../observe/event-hub.ts'
 import { EventLog } from '../observe/log.ts'
 import { type EffectivePoolOptions, type PoolOptions, poolOptions } from '../options.ts'
 import { ChannelFactory, type PooledChannel } from './channel-factory.ts'
@@ -8,9 +9,9 @@ import { ChannelPool } from './channel-pool.ts'
 import { ConnectionSet, type Obstacle, repeated } from './connection-set.ts'
 import { type Declaration, Declarations } from './declarations.ts'
 import { Dispatcher } from './dispatcher.ts'
-import { EventHub, type PoolEvents } from './event-hub.ts'
 import { type AcquireOptions, Leases } from './leases.ts'
 import type { Receipt } from './pending-publish.ts'
+import type { PoolEvents } from './pool-events.ts'
 import { type Producer, prepare, rejecting } from './producer.ts'
 import { PublishLog } from './publish-log.ts'
 import type { Prepared, PublishLimits, PublishOptions } from './publish-request.ts'
@@ -26,7 +27,7 @@ export class ProducerPool implements AsyncDisposable {
   /** The options in force, defaults included. */
   readonly options: EffectivePoolOptions
   readonly #log: EventLog
-  readonly #events: EventHub
+  readonly #events: EventHub<PoolEvents>
   /** @internal What metrics read. */
   readonly counters: Counters = new Counters()
   readonly #connections: ConnectionSet
