@@ -31,7 +31,7 @@ export interface LocalTask {
 export class LocalPool {
   readonly results: MemoryResults = new MemoryResults()
   readonly state = 'open'
-  readonly options = { logger: false, name: 'local', acquireTimeoutMs: 1 } as const
+  readonly options = { broker: [], logger: false, name: 'local', acquireTimeoutMs: 1 } as const
   readonly #handlers: ReadonlyMap<string, TaskHandler>
   readonly #isComplete: boolean
   readonly #taken: (task: LocalTask) => void

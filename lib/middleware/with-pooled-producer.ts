@@ -34,6 +34,18 @@ export interface Pooled {
   readonly producerPool: ProducerPool
 }
 
+/** The methods that send, with what they return once the client is wrapped. */
+type Sending<T> = {
+  [Name in keyof T & ('sendTask' | 'delay' | 'applyAsync')]: T[Name] extends (...args: infer Args) => infer Result
+    ? (...args: Args) => Result & PooledCelery
+    : never
+}
+
+/** What a Celery client's methods return once it is wrapped; before its own type, these are found first. */
+type Published<P> = P extends { createTask(name: string): infer Task }
+  ? { createTask(name: string): Sending<Task> & Task } & Sending<P>
+  : unknown
+
 const WRAPPED = new WeakSet<object>()
 
 /**
@@ -59,7 +71,7 @@ const WRAPPED = new WeakSet<object>()
 export function withPooledProducer<P extends Publisher>(
   publisher: P,
   poolOrOptions?: ProducerPool | PoolOptions,
-): P & Pooled
+): Published<P> & P & Pooled
 export function withPooledProducer<Args extends unknown[], T>(
   publisher: PublishFunction<Args, T>,
   poolOrOptions?: ProducerPool | PoolOptions,

@@ -5,12 +5,15 @@ import { startScript } from '../support/script.ts'
 
 /** A block of code of a page: where it stands (its section, and its first line's comment), its language and its text. */
 export interface CodeBlock {
+  /** The nearest heading above it; empty at the top. */
+  readonly heading: string
   readonly place: string
+  /** Empty for what a command prints. */
   readonly language: string
   readonly code: string
 }
 
-/** The text of a page of `docs`. */
+/** The text of a page of `docs`, or of one beside it by its path from there. */
 export function readPage(name: string): string {
   return readFileSync(join(import.meta.dirname, '..', '..', 'docs', name), 'utf8')
 }
@@ -18,10 +21,11 @@ export function readPage(name: string): string {
 /** The blocks of code of a page of `docs`, in their order. */
 export function codeBlocks(name: string): CodeBlock[] {
   const page = readPage(name)
-  return [...page.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(({ index, 1: language, 2: code }) => {
-    const section = /.*^## (.+?)$/ms.exec(page.slice(0, index))?.[1]
+  return [...page.matchAll(/^```(\w*)\n(.*?)^```$/gms)].map(({ index, 1: language, 2: code }) => {
+    const before = page.slice(0, index)
+    const [heading, section] = [/.*^##+ (.+?)$/ms, /.*^## (.+?)$/ms].map((last) => last.exec(before)?.[1])
     const place = `${section}: ${/^(?:\/\/|#) (.+)$/m.exec(code as string)?.[1]}`
-    return { place, language: language as string, code: code as string }
+    return { heading: heading ?? '', place, language: language as string, code: code as string }
   })
 }
 

@@ -9,6 +9,7 @@ import {
 } from '@opentelemetry/sdk-trace-node'
 import type { Celery } from '../../lib/celery/celery.ts'
 import { traceTasks } from '../../lib/middleware/opentelemetry.ts'
+import { createTestCelery } from '../../lib/testing/recorded-celery.ts'
 import { useBroker } from '../support/broker.ts'
 import { celeryTest, startCeleryWorker } from '../support/celery-worker.ts'
 import { afterTest } from '../support/cleanup.ts'
@@ -202,6 +203,15 @@ describe('an app', () => {
     await app.sendTask('tasks.add', [], {}, { queue: queues.name() })
 
     expect(Object.keys(exporter.getFinishedSpans()[0]?.attributes ?? {}).join()).not.toContain('server.')
+  })
+
+  test('without a broker is traced too', async () => {
+    const app = createTestCelery()
+    traceTasks(app)
+    await app.sendTask('tasks.add')
+
+    expect(exporter.getFinishedSpans()).toHaveLength(1)
+    expect(app.sent[0]?.headers.traceparent).toMatch(/^00-/)
   })
 
   test('is traced until it is told to stop', async () => {

@@ -41,6 +41,8 @@ const all = await group(add.s(1, 2), add.s(3, 4)).applyAsync()
 holds<Equal<typeof all, GroupResult<number[]>>>()
 const numbers = await all.get()
 holds<Equal<typeof numbers, number[]>>()
+const mixed = await group(add.s(1, 2), chain(add.s(1, 2), add.s(3)), name.s(1)).applyAsync()
+holds<Equal<typeof mixed, GroupResult<(number | string)[]>>>()
 const ending = await chain(add.s(1, 2), group(name.s(), name.s())).delay()
 holds<Equal<typeof ending, GroupResult<string[]>>>()
 const body = await chord([add.s(1, 2), add.s(3, 4)], name.s()).applyAsync()
@@ -48,7 +50,8 @@ holds<Equal<typeof body, AsyncResult<string>>>()
 
 // Parts can come in an array, as a generator of them would.
 const parts: Signature<number>[] = [1, 2, 3].map((n) => add.s(n, n))
-holds<Equal<ReturnType<typeof group<Signature<number>>>, Group<number>>>()
+const ofNumbers = group<Signature<number>>(parts)
+holds<Equal<typeof ofNumbers, Group<number>>>()
 group(parts) satisfies Group<number>
 chain(parts) satisfies Chain
 const some: Canvas[] = [add.s(1), group(parts), chain(parts)]

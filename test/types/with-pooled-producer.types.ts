@@ -18,9 +18,9 @@ const client = withPooledProducer(createClient('amqp://', 'amqp://'), pool)
 client satisfies ReturnType<typeof createClient>
 holds<Equal<typeof client.producerPool, ProducerPool>>()
 const result = client.createTask('tasks.add').delay(1, 2)
-holds<Equal<typeof result, ReturnType<ReturnType<typeof client.createTask>['delay']>>>()
-const { published } = result as typeof result & PooledCelery
-holds<Equal<typeof published, Promise<Receipt>>>()
+result satisfies ReturnType<ReturnType<typeof createClient>['sendTask']> & PooledCelery
+holds<Equal<typeof result.published, Promise<Receipt>>>()
+void client.sendTask('tasks.add', [1, 2]).published.then((receipt) => receipt satisfies Receipt)
 client.conf.CELERY_QUEUE = 'math'
 // @ts-expect-error celery-node has no such method
 client.createTusk('tasks.add')

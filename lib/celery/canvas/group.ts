@@ -115,6 +115,9 @@ type ResultOf<Part> = Part extends Canvas<{ get(): Promise<infer Result> }> ? Re
  * @param tasks signatures, chains, groups or chords; one after the other, or in one array.
  * @throws {PooledProducerError} ERR_INVALID_TASK names the place of what is none, as in `group[2]`.
  */
-export function group<Part extends Canvas>(...tasks: readonly (Part | readonly Part[])[]): Group<ResultOf<Part>> {
+export function group<Part extends Canvas>(...tasks: readonly (Part | readonly Part[])[]): Group<ResultOf<Part>>
+// Parts of several kinds have no type in common that could be inferred from them.
+export function group<const Parts extends readonly Canvas[]>(...tasks: Parts): Group<ResultOf<Parts[number]>>
+export function group(...tasks: readonly (Canvas | readonly Canvas[])[]): Group {
   return new Group(parts('group', tasks))
 }
