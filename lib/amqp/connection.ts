@@ -3,10 +3,10 @@ import { PooledProducerError } from '../errors.ts'
 import { channelMaxOf, destroySocket, frameMaxOf, isClosed } from './amqplib-internals.ts'
 import { backoffMs } from './backoff.ts'
 import type { BrokerAddress } from './broker-url.ts'
-import { ConnectAttempt, type ConnectSettings, paceMs } from './connect-attempt.ts'
+import type { ConnectSettings } from './connect-attempt.ts'
 import { type ConnectionState, checkMove } from './connection-state.ts'
+import { Dialler } from './dialler.ts'
 import { earlyErrorOf } from './handshake-guard.ts'
-import { NodeList } from './node-list.ts'
 import { openedChannel } from './opened-channel.ts'
 import { withTimeLimit } from './time-limit.ts'
 
@@ -29,12 +29,10 @@ export interface ConnectionOwner {
 const END_LIMIT_MS = 1_000
 /** A connection lost sooner counts as a failed attempt: a broker that accepts and drops must not be hammered. */
 const STABLE_MS = 1_000
-/** A broker that refuses what is renewed at each attempt is asked less and less often, but this often at least. */
-const RENEWAL_PAUSE_MS = 5_000
 
 /**
- * One live connection to a broker: it opens, opens again when it is lost, through the nodes of the list in
- * turn, and says why when it cannot.
+ * One live connection to a broker: it opens, opens again when it is lost, and says why when it cannot. Which node is
+ * tried when is the dialler's.
  */
 export class Connection {
   readonly id: number
@@ -44,31 +42,33 @@ export class Connection {
   lastError: Error | undefined
   /** When the broker last began to read after an alarm, in milliseconds of `performance.now()`. */
   readingSince = 0
-  readonly #nodes: NodeList
   readonly #settings: ConnectSettings
   readonly #owner: ConnectionOwner
+  readonly #dialler: Dialler
   #state: ConnectionState = 'idle'
   #model: ChannelModel | undefined
-  #attempts = 0
   #shortLives = 0
   #openedAt = 0
   #blockedAt = 0
-  /** Until the next attempt. */
-  #timer: NodeJS.Timeout | undefined
-  /** Attempts under way: one that gets no answer does not keep the next from being made. */
-  readonly #pending = new Set<ConnectAttempt>()
-  /** The one whose failure is followed by another; undefined: that is on its way already. */
-  #latest: ConnectAttempt | undefined
-  readonly #paceMs: number
-  #nextAttemptAt = 0
 
   constructor(id: number, nodes: readonly BrokerAddress[], settings: ConnectSettings, owner: ConnectionOwner) {
     this.id = id
-    // Several connections begin with different nodes, so that they spread over a cluster.
-    this.#nodes = new NodeList(nodes, id - 1)
     this.#settings = settings
     this.#owner = owner
-    this.#paceMs = paceMs(settings.connectTimeoutMs)
+    this.#dialler = new Dialler(id, nodes, settings, {
+      connected: (model) => this.#listen(model),
+      opened: (model, details) => this.#opened(model, details),
+      retrying: (details) => {
+        this.lastError = details.error
+        owner.retrying(this, details)
+      },
+      refused: (error) => {
+        this.lastError = error
+        this.#move('refused')
+        owner.refused(this, error)
+      },
+      warned: (reason) => owner.warned(this, reason),
+    })
   }
 
   get state(): ConnectionState {
@@ -86,7 +86,7 @@ export class Connection {
 
   /** The node in use or tried next, without a password. */
   get broker(): string {
-    return this.#nodes.current.display
+    return this.#dialler.broker
   }
 
   /** The largest frame agreed on, in bytes. */
@@ -101,17 +101,15 @@ export class Connection {
 
   /** Milliseconds until the next attempt to connect; 0: it is under way, or there is no need of one. */
   get nextAttemptMs(): number {
-    if (this.#state === 'refused') return this.#nodes.pauseMs
-    return this.#state === 'connecting' ? Math.max(0, this.#nextAttemptAt - performance.now()) : 0
+    if (this.#state === 'refused') return this.#dialler.pauseMs
+    return this.#state === 'connecting' ? this.#dialler.nextAttemptMs : 0
   }
 
   /** Begins to connect, unless it has begun, or was refused a moment ago. */
   open(): void {
-    if ((this.#state === 'idle' || this.#state === 'refused') && !this.#nodes.isExhausted) {
-      this.#attempts = 0
-      this.#nodes.restart()
+    if ((this.#state === 'idle' || this.#state === 'refused') && !this.#dialler.isExhausted) {
       this.#move('connecting')
-      void this.#attempt()
+      this.#dialler.start()
     }
   }
 
@@ -156,7 +154,7 @@ export class Connection {
     if (this.#state === 'closing' || this.#state === 'closed') return
     const model = this.#model
     this.#move('closing')
-    this.#giveUp()
+    this.#dialler.stop()
     if (model !== undefined) {
       const tooLate = new Error(`the broker did not answer the close in ${limitMs} ms`)
       // amqplib never answers when the connection is lost while it closes.
@@ -165,31 +163,6 @@ export class Connection {
       this.#lose('closed by the pool')
     }
     this.#move('closed')
-  }
-
-  async #attempt(): Promise<void> {
-    const attempt = new ConnectAttempt(this.#nodes.current, this.#settings)
-    this.#pending.add(attempt)
-    this.#latest = attempt
-    this.#attempts++
-    this.#nextIn(this.#paceMs, () => this.#unanswered(attempt))
-    try {
-      const model = await attempt.connect(this.id, {
-        connected: (opened) => this.#listen(opened),
-        warned: (reason) => this.#owner.warned(this, reason),
-      })
-      if (this.#pending.has(attempt)) this.#opened(model, attempt)
-      else void model.close().catch(ignore)
-    } catch (cause) {
-      if (this.#pending.delete(attempt)) this.#failed(attempt, cause as PooledProducerError)
-    }
-  }
-
-  /** The attempt goes on, and may still be the one that succeeds, but the next node need not wait for it. */
-  #unanswered({ address }: ConnectAttempt): void {
-    this.#latest = undefined
-    const text = `${address.display} cannot be reached: no answer in ${this.#paceMs} ms`
-    this.#retry(new PooledProducerError('ERR_BROKER_UNAVAILABLE', text), 0)
   }
 
   /** Attached before anything else can run: an `error` that nobody listens for ends the process. */
@@ -222,19 +195,13 @@ export class Connection {
     throw error
   }
 
-  #opened(model: ChannelModel, attempt: ConnectAttempt): void {
-    const openMs = attempt.elapsedMs
-    const attempts = this.#attempts
-    this.#pending.delete(attempt)
-    this.#giveUp()
+  #opened(model: ChannelModel, details: { openMs: number; attempts: number }): void {
     this.#model = model
-    this.#attempts = 0
-    this.#nodes.accepted(attempt.address)
     this.#openedAt = performance.now()
     this.generation++
     this.lastError = undefined
     this.#move('open')
-    this.#owner.opened(this, { openMs, attempts })
+    this.#owner.opened(this, details)
   }
 
   #unblock(): void {
@@ -247,9 +214,7 @@ export class Connection {
     this.#shortLives = performance.now() - this.#openedAt < STABLE_MS ? this.#shortLives + 1 : 0
     this.#move('connecting')
     this.#lose(reason)
-    this.#nodes.advance()
-    this.#nodes.restart()
-    this.#attemptIn(this.#shortLives === 0 ? 0 : backoffMs(this.#shortLives))
+    this.#dialler.goOn(this.#shortLives === 0 ? 0 : backoffMs(this.#shortLives))
   }
 
   #lose(reason: string): void {
@@ -257,51 +222,6 @@ export class Connection {
     this.abort(new Error(reason))
     this.#model = undefined
     this.#owner.lost(this, { reason, lifetimeMs: performance.now() - this.#openedAt })
-  }
-
-  #failed(attempt: ConnectAttempt, error: PooledProducerError): void {
-    if (error.code === 'ERR_BROKER_REFUSED' && !error.retryable) this.#nodes.refused(attempt.address)
-    if (this.#nodes.isExhausted) {
-      this.lastError = error
-      this.#giveUp()
-      this.#move('refused')
-      this.#owner.refused(this, error)
-      return
-    }
-    // One that was passed over has been followed by another already.
-    if (attempt === this.#latest) this.#retry(error)
-  }
-
-  #retry(error: PooledProducerError, pauseMs?: number): void {
-    this.lastError = error
-    // The other nodes are tried at once; a pause stands only between the rounds.
-    const { rounds } = this.#nodes
-    this.#nodes.advance()
-    const delayMs = pauseMs ?? (this.#nodes.rounds > rounds ? this.#pauseAfter(error) : 0)
-    this.#owner.retrying(this, { attempt: this.#attempts, delayMs, error })
-    this.#attemptIn(delayMs)
-  }
-
-  #pauseAfter({ code }: PooledProducerError): number {
-    const { rounds } = this.#nodes
-    return code === 'ERR_BROKER_REFUSED' ? backoffMs(rounds, Math.random, RENEWAL_PAUSE_MS) : backoffMs(rounds)
-  }
-
-  #attemptIn(delayMs: number): void {
-    this.#nextAttemptAt = performance.now() + delayMs
-    this.#nextIn(delayMs, () => void this.#attempt())
-  }
-
-  #nextIn(ms: number, run: () => void): void {
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(run, ms)
-  }
-
-  /** Ends what is under way to connect. */
-  #giveUp(): void {
-    clearTimeout(this.#timer)
-    for (const attempt of this.#pending) attempt.giveUp()
-    this.#pending.clear()
   }
 
   #unavailable(reason: string, cause: unknown = this.lastError): PooledProducerError {
