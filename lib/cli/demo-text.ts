@@ -3,6 +3,7 @@ import { count, counted, percent } from '../observe/figures.ts'
 import type { Broker } from '../testing/broker.ts'
 import { type DemoResult, type DemoRun, WINDOW } from './demo.ts'
 import { installedVersion } from './installed-version.ts'
+import { RUN_HEADERS, runCells } from './run-columns.ts'
 import { figure, textTable } from './text-table.ts'
 
 /** The demo's figures as a page of text: who took part, the table, what arrived, and what the log said of reuse. */
@@ -30,15 +31,10 @@ function versionsText({ kind, product, version }: Broker, runs: readonly DemoRun
 }
 
 function runsTable(runs: readonly DemoRun[]): string {
-  const headers = ['', 'tasks', 'tasks/s', 'p50 ms', 'p99 ms', 'CPU us/task', 'channels', 'tasks/channel', 'ratio']
+  const headers = ['', ...RUN_HEADERS, 'tasks/channel', 'ratio']
   const rows = runs.map((run) => [
     run.name === 'celery-node' ? 'celery-node *' : run.name,
-    count(run.tasks),
-    count(run.tasksPerSecond),
-    figure(run.confirmMs.p50),
-    figure(run.confirmMs.p99),
-    count(run.cpuMicrosPerTask),
-    count(run.channelsOpened),
+    ...runCells(run),
     count(run.publishesPerChannel),
     figure(run.speedup),
   ])

@@ -2,32 +2,17 @@ import process from 'node:process'
 import { count } from '../observe/figures.ts'
 import { installedVersion } from './installed-version.ts'
 import type { LoadResult } from './load-test.ts'
+import { RUN_HEADERS, runCells } from './run-columns.ts'
 import { printable } from './terminal.ts'
 import { figure, textTable } from './text-table.ts'
 
-const HEADERS = [
-  '',
-  'tasks',
-  'tasks/s',
-  'p50 ms',
-  'p99 ms',
-  'CPU us/task',
-  'channels',
-  'connections',
-  'tasks/channel',
-  'ratio',
-]
+const HEADERS = ['', ...RUN_HEADERS, 'connections', 'tasks/channel', 'ratio']
 
 /** The figures of a load test as a page of text: who took part, what was sent, the table. */
 export function loadTestText({ broker, queue, task, concurrency, runs }: LoadResult): string {
   const rows = runs.map((run) => [
     run.mode,
-    count(run.tasks),
-    count(run.tasksPerSecond),
-    figure(run.confirmMs.p50),
-    figure(run.confirmMs.p99),
-    count(run.cpuMicrosPerTask),
-    count(run.channelsOpened),
+    ...runCells(run),
     count(run.connectionsOpened),
     count(run.tasksPerChannel),
     figure(run.ratio),
