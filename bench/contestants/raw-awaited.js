@@ -1,8 +1,5 @@
-import { connect as connectAmqplib } from 'amqplib'
 import { installedVersion } from '../harness/versions.js'
-import { captureFrames } from './raw-socket.js'
-
-const MESSAGES_PER_WRITE = 100
+import { MESSAGES_PER_WRITE, openRawChannel } from './raw-channel.js'
 
 /**
  * The limit of what can be awaited: the frames of one message made once, those of one turn of the event loop in
@@ -10,10 +7,7 @@ const MESSAGES_PER_WRITE = 100
  * what a client with a promise per message costs before it is one.
  */
 export async function connect({ url, queue, toQueue, inFlight }) {
-  const connection = await connectAmqplib(url, { noDelay: true })
-  const channel = await connection.createConfirmChannel()
-  const socket = channel.connection.stream
-  const frames = captureFrames(channel, queue, toQueue)
+  const { connection, channel, socket, frames } = await openRawChannel({ url, queue, toQueue })
   const block = Buffer.concat(Array.from({ length: MESSAGES_PER_WRITE }, () => frames))
 
   // By delivery tag; twice what is in flight, because acks come out of order.

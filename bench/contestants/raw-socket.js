@@ -1,9 +1,5 @@
-import { connect as connectAmqplib } from 'amqplib'
-import { celeryMessage } from '../harness/celery-message.js'
 import { installedVersion } from '../harness/versions.js'
-import { options } from './amqplib.js'
-
-const MESSAGES_PER_WRITE = 100
+import { MESSAGES_PER_WRITE, openRawChannel } from './raw-channel.js'
 
 /**
  * The limit: the frames of one message made once, written to amqplib's socket 100 messages at a time (a fifth
@@ -11,10 +7,7 @@ const MESSAGES_PER_WRITE = 100
  * per message: no client that keeps its promises can be cheaper by much.
  */
 export async function connect({ url, queue, toQueue, inFlight }) {
-  const connection = await connectAmqplib(url, { noDelay: true })
-  const channel = await connection.createConfirmChannel()
-  const socket = channel.connection.stream
-  const frames = captureFrames(channel, queue, toQueue)
+  const { connection, channel, socket, frames } = await openRawChannel({ url, queue, toQueue })
   const perWrite = Math.min(MESSAGES_PER_WRITE, Math.max(1, Math.floor(inFlight / 5)))
   const block = Buffer.concat(Array.from({ length: perWrite }, () => frames))
 
@@ -48,19 +41,4 @@ export async function connect({ url, queue, toQueue, inFlight }) {
   }
 
   return { version: installedVersion('amqplib'), run, close: () => connection.close() }
-}
-
-/** The bytes that amqplib writes for one message, taken from the buffer of its channel before they leave. */
-export function captureFrames(channel, queue, mandatory) {
-  const { buffer } = channel.connection.channels[channel.ch]
-  const { id, headers, body } = celeryMessage(2)
-  let frames
-  buffer.write = (chunk) => {
-    frames = chunk
-    return true
-  }
-  channel.publish('', queue, body, options(id, headers, mandatory))
-  delete buffer.write
-  channel.unconfirmed.length = 0
-  return frames
 }
