@@ -1,5 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
+import { commandsOf, place } from '../support/model-command.ts'
+import { WRITE_PATHS } from '../support/write-paths.ts'
 import { messageOf, newChannel, type TestChannel, templateOf } from './recorded-owners.ts'
 import { ScriptedChannel } from './scripted-channel.ts'
 
@@ -22,23 +24,7 @@ interface Real extends TestChannel {
   readonly script: ScriptedChannel
 }
 
-type Command = fc.AsyncCommand<Model, Real>
-
-/** A command, as what it needs, what it does to both, and its name when a run is shown. */
-function command(
-  name: string,
-  isPossible: (model: Model) => boolean,
-  run: (model: Model, real: Real) => void | Promise<void>,
-): Command {
-  return {
-    check: isPossible,
-    async run(model, real) {
-      await run(model, real)
-      await compare(model, real)
-    },
-    toString: () => name,
-  }
-}
+const command = commandsOf<Model, Real>(compare)
 
 async function compare(model: Model, { channel, answers }: Real): Promise<void> {
   // What amqplib has to say is said by the next turn.
@@ -90,9 +76,7 @@ function tagAt({ open }: Model, place: number): number {
   return [...open.keys()][Math.floor(place * open.size)] as number
 }
 
-const place = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
-
-const commands: fc.Arbitrary<Command>[] = [
+const commands: fc.Arbitrary<fc.AsyncCommand<Model, Real>>[] = [
   fc.tuple(fc.integer({ min: 1, max: 4 }), fc.boolean()).map(([count, isMissing]) => {
     return command(`write(${count}${isMissing ? ' to a missing exchange' : ''})`, isUsable, (model, { channel }) => {
       const exchange = isMissing ? MISSING_EXCHANGE : ''
@@ -203,10 +187,7 @@ const commands: fc.Arbitrary<Command>[] = [
   ),
 ]
 
-describe.each([
-  ['frames encoded ahead', true],
-  ['amqplib’s publish', false],
-])('with %s', (_, fastPath) => {
+describe.each(WRITE_PATHS)('with %s', (_, fastPath) => {
   test(
     'whatever befalls a channel, in whatever order, each message is told of once, and as the model has it',
     async () => {

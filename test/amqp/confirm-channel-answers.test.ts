@@ -3,14 +3,12 @@ import fc from 'fast-check'
 import { isSuspicion } from '../../lib/amqp/channel-errors.ts'
 import { ID_SLOT, textSlot } from '../../lib/amqp/template-fields.ts'
 import { until } from '../support/condition.ts'
+import { WRITE_PATHS } from '../support/write-paths.ts'
 import { messageOf, newChannel, templateOf } from './recorded-owners.ts'
 import { ScriptedChannel } from './scripted-channel.ts'
 
 // What the broker answers is scripted here; confirm-channel.test.ts has the answers of a real one.
-describe.each([
-  ['frames encoded ahead', true],
-  ['amqplib’s publish', false],
-])('with %s', (_, fastPath) => {
+describe.each(WRITE_PATHS)('with %s', (_, fastPath) => {
   const template = templateOf({ routingKey: 'q' })
 
   function open(settings: { maxInFlight?: number; confirmTimeoutMs?: number } = {}) {

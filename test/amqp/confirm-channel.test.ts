@@ -7,6 +7,7 @@ import { ID_SLOT, textSlot } from '../../lib/amqp/template-fields.ts'
 import { type FaultProxy, startFaultProxy } from '../../lib/testing/index.ts'
 import { rabbitmqTest, uniqueName, useBroker } from '../support/broker.ts'
 import { until } from '../support/condition.ts'
+import { WRITE_PATHS } from '../support/write-paths.ts'
 import { closeConnections, messageOf, newChannel, openConnection, templateOf } from './recorded-owners.ts'
 
 const broker = useBroker()
@@ -58,10 +59,7 @@ async function contentsOf(queue: string) {
   return messages
 }
 
-describe.each([
-  ['frames encoded ahead', true],
-  ['amqplib’s publish', false],
-])('with %s', (_, fastPath) => {
+describe.each(WRITE_PATHS)('with %s', (_, fastPath) => {
   async function open({ url = broker.url, ...settings }: Partial<ChannelSettings> & { url?: string } = {}) {
     const { connection, told } = await openConnection(url)
     const raw = await connection.openChannel()

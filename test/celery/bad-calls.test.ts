@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { type Celery, createCelery } from '../../lib/celery/celery.ts'
 import { useBroker } from '../support/broker.ts'
-import { type CeleryWorker, celeryTest, hasCelery, startCeleryWorker } from '../support/celery-worker.ts'
+import { celeryTest, useCeleryWorker } from '../support/celery-worker.ts'
 import { failureOf } from '../support/failure.ts'
 import { makeApp } from '../support/pools.ts'
 import { useQueues } from '../support/queues.ts'
@@ -229,16 +229,12 @@ test.each(BAD_APP_OPTIONS)('an app with a bad %s is ERR_INVALID_OPTION', (option
 })
 
 describe('a real worker', () => {
-  let worker: CeleryWorker
-  beforeAll(async () => {
-    if (hasCelery()) worker = await startCeleryWorker({ brokerUrl: broker.url, backend: 'rpc://' })
-  }, 90_000)
-  afterAll(() => worker?.stop(), 30_000)
+  const worker = useCeleryWorker({ brokerUrl: broker.url, backend: 'rpc://' })
 
   celeryTest(
     'outlives every call that is odd and yet taken, and runs what comes after',
     async () => {
-      const app = makeApp({ broker: broker.url, taskDefaultQueue: worker.queue })
+      const app = makeApp({ broker: broker.url, taskDefaultQueue: worker().queue })
       const odd: object[] = [
         { countdown: 0 },
         { countdown: -100 },
@@ -276,7 +272,7 @@ describe('a real worker', () => {
       await app.sendTask('tasks.add', [20, 22], {}, { replyTo })
       const [answer] = await queues.take(replyTo, 1)
       expect(JSON.parse(answer?.content.toString() as string)).toMatchObject({ status: 'SUCCESS', result: 42 })
-      expect(worker.output()).not.toMatch(/Unrecoverable error/)
+      expect(worker().output()).not.toMatch(/Unrecoverable error/)
     },
     60_000,
   )

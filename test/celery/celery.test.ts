@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from '@jest/globals'
 import type { ConsumeMessage } from 'amqplib'
 import { createCelery } from '../../lib/celery/celery.ts'
 import { createProducerPool } from '../../lib/pool/producer-pool.ts'
 import { rabbitmqTest, uniqueName, useBroker } from '../support/broker.ts'
-import { type CeleryWorker, celeryTest, hasCelery, startCeleryWorker } from '../support/celery-worker.ts'
+import { celeryTest, useCeleryWorker } from '../support/celery-worker.ts'
 import { afterTest } from '../support/cleanup.ts'
 import { until } from '../support/condition.ts'
 import { failureOf } from '../support/failure.ts'
@@ -16,11 +16,7 @@ const queues = useQueues(broker.url)
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 
 describe('a real worker', () => {
-  let worker: CeleryWorker
-  beforeAll(async () => {
-    if (hasCelery()) worker = await startCeleryWorker({ brokerUrl: broker.url, backend: 'rpc://' })
-  }, 90_000)
-  afterAll(() => worker?.stop(), 30_000)
+  const worker = useCeleryWorker({ brokerUrl: broker.url, backend: 'rpc://' })
 
   interface Answer {
     readonly task_id: string
@@ -35,7 +31,7 @@ describe('a real worker', () => {
   ): Promise<Answer[]> {
     const app = makeApp({ broker: broker.url })
     const replyTo = await queues.declare({ durable: false })
-    const task = app.createTask(name, { queue: worker.queue, replyTo })
+    const task = app.createTask(name, { queue: worker().queue, replyTo })
     const sent = await Promise.all(calls.map(({ args, kwargs, options }) => task.applyAsync(args, kwargs, options)))
     const got = (await queues.take(replyTo, calls.length)).map(contentOf) as unknown as Answer[]
     return sent.map(({ taskId }) => got.find(({ task_id }) => task_id === taskId) as Answer)
@@ -98,7 +94,7 @@ describe('a real worker', () => {
       task: 'tasks.request_info',
       args: [1],
       kwargs: { a: 2 },
-      delivery_info: { exchange: '', routing_key: worker.queue, priority: 7 },
+      delivery_info: { exchange: '', routing_key: worker().queue, priority: 7 },
       timelimit: [60, 50],
       shadow: 's',
       lang: 'py',

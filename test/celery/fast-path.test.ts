@@ -6,14 +6,11 @@ import type { Kwargs } from '../../lib/celery/task.ts'
 import { useBroker } from '../support/broker.ts'
 import { makeApp, makeProxy } from '../support/pools.ts'
 import { useQueues } from '../support/queues.ts'
+import { WRITE_PATHS } from '../support/write-paths.ts'
 
 const broker = useBroker()
 const queues = useQueues(broker.url)
 
-const PATHS = [
-  ['frames encoded ahead', true],
-  ["amqplib's public publish", false],
-] as const
 /** What RabbitMQ and amqplib agree on. */
 const FRAME_MAX = 131_072
 const UUID = '6f1b6f6c-6f0e-4a8e-9d5a-0d5f3a0c7b11'
@@ -246,7 +243,7 @@ function withoutItsId(message: ConsumeMessage, id: string): Comparable {
   return { ...others, properties: JSON.parse(JSON.stringify(properties).replaceAll(id, 'ID')) }
 }
 
-describe.each(PATHS)('with %s', (_, fastPath) => {
+describe.each(WRITE_PATHS)('with %s', (_, fastPath) => {
   test('delayMany confirms all items with one lease, in their order', async () => {
     const app = makeApp({ broker: broker.url, fastPath, maxChannels: 1 })
     const queue = await queues.declare()

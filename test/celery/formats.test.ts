@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from '@jest/globals'
 import type { CeleryOptions } from '../../lib/celery/celery-options.ts'
 import type { TaskOptions } from '../../lib/celery/options/task-option-values.ts'
 import { useBroker } from '../support/broker.ts'
-import { type CeleryWorker, celeryTest, hasCelery, startCeleryWorker } from '../support/celery-worker.ts'
+import { celeryTest, useCeleryWorker } from '../support/celery-worker.ts'
 import { failureOf } from '../support/failure.ts'
 import { makeApp } from '../support/pools.ts'
 import { useQueues } from '../support/queues.ts'
@@ -11,11 +11,7 @@ const broker = useBroker()
 const queues = useQueues(broker.url)
 
 describe('a real worker', () => {
-  let worker: CeleryWorker
-  beforeAll(async () => {
-    if (hasCelery()) worker = await startCeleryWorker({ brokerUrl: broker.url, backend: 'rpc://' })
-  }, 90_000)
-  afterAll(() => worker?.stop(), 30_000)
+  const worker = useCeleryWorker({ brokerUrl: broker.url, backend: 'rpc://' })
 
   /** What the worker's task gives back. */
   async function resultOf(
@@ -29,7 +25,7 @@ describe('a real worker', () => {
   ): Promise<unknown> {
     const app = makeApp({ broker: broker.url, ...appOptions })
     const replyTo = await queues.declare({ durable: false })
-    await app.sendTask(name, args, kwargs as Record<string, unknown>, { queue: worker.queue, replyTo, ...options })
+    await app.sendTask(name, args, kwargs as Record<string, unknown>, { queue: worker().queue, replyTo, ...options })
     const [answer] = await queues.take(replyTo, 1)
     return JSON.parse(answer?.content.toString() as string).result
   }
@@ -64,7 +60,7 @@ describe('a real worker', () => {
     const link = {
       task: 'tasks.mul',
       args: [7],
-      options: { queue: worker.queue, reply_to: replyTo, task_id: 'linked' },
+      options: { queue: worker().queue, reply_to: replyTo, task_id: 'linked' },
     }
     await resultOf('tasks.add', [2, 3], { options: { serializer: 'yaml', link } })
 

@@ -1,18 +1,14 @@
 import { spawnSync } from 'node:child_process'
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { expect, test } from '@jest/globals'
 import { CELERY } from '../celery/celery-python.ts'
 import { useBroker } from '../support/broker.ts'
-import { type CeleryWorker, celeryTest, hasCelery, startCeleryWorker } from '../support/celery-worker.ts'
+import { celeryTest, useCeleryWorker } from '../support/celery-worker.ts'
 import { codeBlocks, runToItsEnd } from './code-blocks.ts'
 
 const broker = useBroker()
 const BLOCKS = codeBlocks('moving.md')
 
-let worker: CeleryWorker | undefined
-beforeAll(async () => {
-  if (hasCelery()) worker = await startCeleryWorker({ brokerUrl: broker.url, backend: 'rpc://' })
-}, 90_000)
-afterAll(() => worker?.stop(), 30_000)
+const worker = useCeleryWorker({ brokerUrl: broker.url, backend: 'rpc://' })
 
 /** The code with this run's broker and queue in place of the page's. */
 function atHome(code: string): string {
@@ -20,7 +16,7 @@ function atHome(code: string): string {
   return code
     .replaceAll("'amqp://127.0.0.1'", `'${broker.url}'`)
     .replaceAll("'rpc://127.0.0.1'", `'rpc://${host}'`)
-    .replaceAll("'math'", `'${worker?.queue}'`)
+    .replaceAll("'math'", `'${worker().queue}'`)
 }
 
 test('the page has code from each side of each move', () => {

@@ -5,7 +5,7 @@ import { afterTest } from '../support/cleanup.ts'
 import { until } from '../support/condition.ts'
 import { failureOf } from '../support/failure.ts'
 import { makePool, makeProxy } from '../support/pools.ts'
-import { type FaultRun, type FaultRunOptions, onChannel, startFaultRun } from './support/fault-run.ts'
+import { type FaultRun, type FaultRunOptions, onChannel, type Proof, startFaultRun } from './support/fault-run.ts'
 import { useCluster } from './support/nodes.ts'
 
 const cluster = useCluster(3)
@@ -48,6 +48,15 @@ function nodesInOrder(first: number): [RabbitmqNode, RabbitmqNode, RabbitmqNode]
 
 function brokersOf(run: FaultRun): unknown[] {
   return run.log.of('connection.open').map(({ broker }) => broker)
+}
+
+/** Ends a run whose queue has lost its leader: what was in flight may have arrived twice, and nothing is lost. */
+async function endWithoutLeader(run: FaultRun): Promise<Proof> {
+  const proof = await run.end()
+  expect(proof).toMatchObject({ lost: 0, unexpected: 0, unsettled: 0, unknown: 0, poolBaselineRestored: true })
+  expect(proof.duplicated).toBeLessThanOrEqual(run.window)
+  expect(proof.recoveryMs).toBeLessThan(RECOVERY.recoveryMs)
+  return proof
 }
 
 rabbitmqNodeTest(
@@ -95,17 +104,7 @@ rabbitmqNodeTest(
     await leader.kill('SIGKILL')
     await run.confirmMore(2_000)
 
-    const proof = await run.end()
-    expect(proof).toMatchObject({
-      lost: 0,
-      unexpected: 0,
-      unsettled: 0,
-      unknown: 0,
-      notSent: 0,
-      poolBaselineRestored: true,
-    })
-    expect(proof.duplicated).toBeLessThanOrEqual(run.window)
-    expect(proof.recoveryMs).toBeLessThan(RECOVERY.recoveryMs)
+    expect(await endWithoutLeader(run)).toMatchObject({ notSent: 0 })
   },
 )
 
@@ -119,17 +118,7 @@ rabbitmqNodeTest(
     await own.kill('SIGKILL')
     await run.confirmMore(2_000)
 
-    const proof = await run.end()
-    expect(proof).toMatchObject({
-      lost: 0,
-      unexpected: 0,
-      unsettled: 0,
-      nacked: 0,
-      unknown: 0,
-      poolBaselineRestored: true,
-    })
-    expect(proof.duplicated).toBeLessThanOrEqual(run.window)
-    expect(proof.recoveryMs).toBeLessThan(RECOVERY.recoveryMs)
+    expect(await endWithoutLeader(run)).toMatchObject({ nacked: 0 })
   },
 )
 

@@ -5,6 +5,7 @@ import { failureOf } from '../support/failure.ts'
 import { makeApp, makePool, readyPool } from '../support/pools.ts'
 import { useQueues } from '../support/queues.ts'
 import { RecordedLog } from '../support/recorded-log.ts'
+import { WRITE_PATHS } from '../support/write-paths.ts'
 
 const broker = useBroker()
 const queues = useQueues(broker.url)
@@ -23,10 +24,7 @@ async function failureAmongGood(pool: ReturnType<typeof makePool>, queue: string
   return error
 }
 
-describe.each([
-  ['frames encoded ahead', true],
-  ["amqplib's public publish", false],
-])('with %s', (_, fastPath) => {
+describe.each(WRITE_PATHS)('with %s', (_, fastPath) => {
   rabbitmqTest(
     'row 27: a missing exchange fails its own message, and the others arrive over a new channel',
     async () => {

@@ -11,14 +11,12 @@ import { makePool, makeProxy } from '../support/pools.ts'
 import { useQueues } from '../support/queues.ts'
 import { RecordedLog } from '../support/recorded-log.ts'
 import { startScript } from '../support/script.ts'
+import { WRITE_PATHS } from '../support/write-paths.ts'
 
 const broker = useBroker()
 const queues = useQueues(broker.url)
 
-describe.each([
-  ['frames encoded ahead', true],
-  ["amqplib's public publish", false],
-])('with %s', (_, fastPath) => {
+describe.each(WRITE_PATHS)('with %s', (_, fastPath) => {
   /** A connection over a pool, and a channel of it. */
   async function open(
     options: PoolOptions = {},

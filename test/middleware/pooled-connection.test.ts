@@ -7,6 +7,7 @@ import { useBroker } from '../support/broker.ts'
 import { afterTest } from '../support/cleanup.ts'
 import { makePool, NOWHERE } from '../support/pools.ts'
 import { useQueues } from '../support/queues.ts'
+import { WRITE_PATHS } from '../support/write-paths.ts'
 
 const broker = useBroker()
 const queues = useQueues(broker.url)
@@ -24,10 +25,7 @@ async function inBatches(count: number, size: number, run: (index: number) => Pr
   }
 }
 
-describe.each([
-  ['frames encoded ahead', true],
-  ["amqplib's public publish", false],
-])('a channel opened and closed for each of 10,000 publishes, with %s', (_, fastPath) => {
+describe.each(WRITE_PATHS)('a channel opened and closed for each of 10,000 publishes, with %s', (_, fastPath) => {
   const COUNT = 10_000
 
   async function expectAll(queue: string, pool: ProducerPool): Promise<void> {

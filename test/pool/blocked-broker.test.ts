@@ -5,6 +5,7 @@ import { until } from '../support/condition.ts'
 import { failureOf } from '../support/failure.ts'
 import { readyPool } from '../support/pools.ts'
 import { RecordedLog } from '../support/recorded-log.ts'
+import { WRITE_PATHS } from '../support/write-paths.ts'
 
 const GOOD = { exchange: 'amq.fanout', routingKey: '', body: 'x' }
 const NO_MEMORY = '0.000001'
@@ -14,10 +15,7 @@ const DEFAULT_MEMORY = '0.4'
 let node: RabbitmqNode | undefined
 afterAll(() => node?.stop(), 30_000)
 
-describe.each([
-  ['frames encoded ahead', true],
-  ["amqplib's public publish", false],
-])('while the broker is out of memory, with %s,', (_, fastPath) => {
+describe.each(WRITE_PATHS)('while the broker is out of memory, with %s,', (_, fastPath) => {
   rabbitmqNodeTest(
     'publishes wait, end by their deadlines with the real cause, and go out when it has memory again',
     async () => {

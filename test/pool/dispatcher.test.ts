@@ -6,6 +6,7 @@ import { failureOf } from '../support/failure.ts'
 import { makePool, makeProxy, NOWHERE, readyPool } from '../support/pools.ts'
 import { useQueues } from '../support/queues.ts'
 import { RecordedLog } from '../support/recorded-log.ts'
+import { WRITE_PATHS } from '../support/write-paths.ts'
 
 const broker = useBroker()
 const queues = useQueues(broker.url)
@@ -13,10 +14,7 @@ const queues = useQueues(broker.url)
 /** Takes every message and keeps none. */
 const DROPPED = { exchange: 'amq.fanout', routingKey: '', body: 'x' }
 
-describe.each([
-  ['frames encoded ahead', true],
-  ["amqplib's public publish", false],
-])('with %s', (_, fastPath) => {
+describe.each(WRITE_PATHS)('with %s', (_, fastPath) => {
   test('a publish needs no lease of the caller’s, and resolves when the broker has the message', async () => {
     const pool = makePool({ broker: broker.url, fastPath })
     const queue = await queues.declare()
@@ -348,34 +346,8 @@ test('a confirm, a retry and a failure are logged with the task that they concer
   ])
 })
 
-test.each([0, 1])(
-  'a tracer that replaces publish sees every message from then on, also with minChannels %d',
-  async (minChannels) => {
-    const logger = new RecordedLog()
-    const pool = makePool({ broker: broker.url, minChannels, publishTimeoutMs: 3_000, logger })
-    await pool.publish(DROPPED)
-    const confirmChannel = await queues.connection.createConfirmChannel()
-    const prototype = Object.getPrototypeOf(confirmChannel)
-    const { publish } = prototype
-    let seen = 0
-    prototype.publish = function (...args: unknown[]) {
-      seen++
-      return publish.apply(this, args)
-    }
-    afterTest(() => {
-      prototype.publish = publish
-      return confirmChannel.close()
-    })
-    await Promise.all([pool.publish(DROPPED), pool.publish(DROPPED)])
-    await pool.use((producer) => producer.publish(DROPPED))
-
-    expect(seen).toBe(3)
-    expect(pool.stats()).toMatchObject({ confirms: 4, failures: 0, retries: 0 })
-    expect(logger.of('pool.warning')).toHaveLength(1)
-  },
-)
-
-test('a pool made under a tracer uses its publish from the start, after one warning', async () => {
+/** Replaces amqplib's publish until the test is over, as a tracer does; gives what counts the messages that it sees. */
+async function tracePublish(): Promise<() => number> {
   const confirmChannel = await queues.connection.createConfirmChannel()
   const prototype = Object.getPrototypeOf(confirmChannel)
   const { publish } = prototype
@@ -388,11 +360,32 @@ test('a pool made under a tracer uses its publish from the start, after one warn
     prototype.publish = publish
     return confirmChannel.close()
   })
+  return () => seen
+}
+
+test.each([0, 1])(
+  'a tracer that replaces publish sees every message from then on, also with minChannels %d',
+  async (minChannels) => {
+    const logger = new RecordedLog()
+    const pool = makePool({ broker: broker.url, minChannels, publishTimeoutMs: 3_000, logger })
+    await pool.publish(DROPPED)
+    const seen = await tracePublish()
+    await Promise.all([pool.publish(DROPPED), pool.publish(DROPPED)])
+    await pool.use((producer) => producer.publish(DROPPED))
+
+    expect(seen()).toBe(3)
+    expect(pool.stats()).toMatchObject({ confirms: 4, failures: 0, retries: 0 })
+    expect(logger.of('pool.warning')).toHaveLength(1)
+  },
+)
+
+test('a pool made under a tracer uses its publish from the start, after one warning', async () => {
+  const seen = await tracePublish()
   const logger = new RecordedLog()
   const pool = makePool({ broker: broker.url, logger, minChannels: 2 })
   await Promise.all(publishTimes(10, () => pool.publish(DROPPED)))
 
-  expect(seen).toBe(10)
+  expect(seen()).toBe(10)
   await until(() => pool.stats().channels === 2)
   expect(logger.of('pool.warning')).toHaveLength(1)
 })

@@ -5,14 +5,12 @@ import { until } from '../support/condition.ts'
 import { failureOf } from '../support/failure.ts'
 import { makeProxy, readyPool } from '../support/pools.ts'
 import { useQueues } from '../support/queues.ts'
+import { WRITE_PATHS } from '../support/write-paths.ts'
 
 const broker = useBroker()
 const queues = useQueues(broker.url)
 
-describe.each([
-  ['frames encoded ahead', true],
-  ["amqplib's public publish", false],
-])('with %s', (_, fastPath) => {
+describe.each(WRITE_PATHS)('with %s', (_, fastPath) => {
   test('a mandatory message that no queue takes is ERR_UNROUTABLE for itself alone', async () => {
     const pool = await readyPool({ broker: broker.url, fastPath })
     const queue = await queues.declare()

@@ -7,14 +7,12 @@ import { failureOf } from '../support/failure.ts'
 import { makeApp, makePool, makeProxy, NOWHERE, readyPool } from '../support/pools.ts'
 import { useQueues } from '../support/queues.ts'
 import { RecordedLog } from '../support/recorded-log.ts'
+import { WRITE_PATHS } from '../support/write-paths.ts'
 
 const broker = useBroker()
 const queues = useQueues(broker.url)
 
-describe.each([
-  ['frames encoded ahead', true],
-  ["amqplib's public publish", false],
-])('with %s', (_, fastPath) => {
+describe.each(WRITE_PATHS)('with %s', (_, fastPath) => {
   test('a reset with messages in flight sends them again, under the same task ids', async () => {
     const proxy = await makeProxy(broker.url)
     const app = makeApp({ broker: proxy.url, fastPath })

@@ -8,6 +8,7 @@ import { startFaultProxy } from '../../lib/testing/index.ts'
 import { rabbitmqTest, useBroker } from '../support/broker.ts'
 import { until } from '../support/condition.ts'
 import { failureOf } from '../support/failure.ts'
+import { commandsOf, place } from '../support/model-command.ts'
 import { readyPool } from '../support/pools.ts'
 import { useQueues } from '../support/queues.ts'
 
@@ -48,22 +49,7 @@ interface Real {
   cut(): void
 }
 
-type Command = fc.AsyncCommand<Model, Real>
-
-function command(
-  name: string,
-  isPossible: (model: Model) => boolean,
-  run: (model: Model, real: Real) => Promise<void>,
-): Command {
-  return {
-    check: isPossible,
-    async run(model, real) {
-      await run(model, real)
-      await compare(model, real)
-    },
-    toString: () => name,
-  }
-}
+const command = commandsOf<Model, Real>(compare)
 
 const held = ({ leases }: Model) => leases.filter(({ isReleased }) => !isReleased)
 const places = (model: Model) => MAX_CHANNELS - held(model).filter(({ isAlive }) => isAlive).length
@@ -110,9 +96,7 @@ async function publish(model: Model, to: ProducerPool | Producer, message: Messa
   model.confirmed++
 }
 
-const place = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
-
-const commands: fc.Arbitrary<Command>[] = [
+const commands: fc.Arbitrary<fc.AsyncCommand<Model, Real>>[] = [
   fc.constant(
     command('acquire', hasPlace, async (model, { pool }) => {
       model.leases.push({ producer: await pool.acquire(), isAlive: true, isReleased: false })

@@ -7,6 +7,7 @@ import { failureOf } from '../support/failure.ts'
 import { makePool, makeProxy, NOWHERE, readyPool } from '../support/pools.ts'
 import { useQueues } from '../support/queues.ts'
 import { RecordedLog } from '../support/recorded-log.ts'
+import { WRITE_PATHS } from '../support/write-paths.ts'
 
 const broker = useBroker()
 const queues = useQueues(broker.url)
@@ -125,10 +126,7 @@ describe('drain', () => {
   })
 })
 
-describe.each([
-  ['frames encoded ahead', true],
-  ["amqplib's public publish", false],
-])('close with %s', (_, fastPath) => {
+describe.each(WRITE_PATHS)('close with %s', (_, fastPath) => {
   test('waits for every confirm, and every message is in its queue', async () => {
     const pool = createProducerPool({ broker: broker.url, logger: false, fastPath, maxInFlight: 50, maxChannels: 2 })
     const queue = await queues.declare({ durable: false })

@@ -3,14 +3,12 @@ import { useBroker } from '../support/broker.ts'
 import { until } from '../support/condition.ts'
 import { makePool, makeProxy } from '../support/pools.ts'
 import { useQueues } from '../support/queues.ts'
+import { WRITE_PATHS } from '../support/write-paths.ts'
 
 const broker = useBroker()
 const queues = useQueues(broker.url)
 
-describe.each([
-  ['frames encoded ahead', true],
-  ["amqplib's public publish", false],
-])('with %s', (_, fastPath) => {
+describe.each(WRITE_PATHS)('with %s', (_, fastPath) => {
   test('10,000 messages of one lease arrive in the order of publishing', async () => {
     const pool = makePool({ broker: broker.url, fastPath, maxInFlight: 100 })
     const queue = await queues.declare({ durable: false })

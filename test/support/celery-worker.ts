@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { basename, dirname, join } from 'node:path'
+import { afterAll, beforeAll } from '@jest/globals'
 import { ended, GuardedFolder, isRunning, signalGroup } from '../../lib/testing/guarded-folder.ts'
 import { CELERY } from '../celery/celery-python.ts'
 import { uniqueName } from './broker.ts'
@@ -42,6 +43,19 @@ export function hasCelery(): boolean {
 
 /** A test that needs a real Celery worker. */
 export const celeryTest: ConditionalTest = testThatNeeds('Celery', hasCelery(), 'no Python of this machine has it')
+
+/**
+ * A worker for the tests of one file or of one `describe`, which must be those of {@link celeryTest}: without Celery
+ * there is none.
+ */
+export function useCeleryWorker(options: CeleryWorkerOptions): () => CeleryWorker {
+  let worker: CeleryWorker | undefined
+  beforeAll(async () => {
+    if (hasCelery()) worker = await startCeleryWorker(options)
+  }, 90_000)
+  afterAll(() => worker?.stop(), 30_000)
+  return () => worker as CeleryWorker
+}
 
 /** Starts a real Celery worker with the tasks of `celery_tasks.py`. Resolves when it is ready. */
 export async function startCeleryWorker(options: CeleryWorkerOptions): Promise<CeleryWorker> {

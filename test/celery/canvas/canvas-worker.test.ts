@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect } from '@jest/globals'
+import { describe, expect } from '@jest/globals'
 import { type AsyncResult, type Celery, chain, chord, type GroupResult, group } from '../../../lib/index.ts'
 import { useBroker } from '../../support/broker.ts'
-import { type CeleryWorker, celeryTest, hasCelery, startCeleryWorker } from '../../support/celery-worker.ts'
+import { celeryTest, startCeleryWorker, useCeleryWorker } from '../../support/celery-worker.ts'
 import { until } from '../../support/condition.ts'
 import { makeApp } from '../../support/pools.ts'
 
@@ -12,14 +12,10 @@ const broker = useBroker()
 const WAIT = { timeoutMs: 30_000 }
 
 describe('with a backend that brings results', () => {
-  let worker: CeleryWorker
-  beforeAll(async () => {
-    if (hasCelery()) worker = await startCeleryWorker({ brokerUrl: broker.url, backend: 'rpc://' })
-  }, 90_000)
-  afterAll(() => worker?.stop(), 30_000)
+  const worker = useCeleryWorker({ brokerUrl: broker.url, backend: 'rpc://' })
 
   function tasks(app: Celery = makeApp({ broker: broker.url, backend: 'rpc://' })) {
-    const options = { queue: worker.queue }
+    const options = { queue: worker().queue }
     return {
       add: app.createTask<[number, number], number>('tasks.add', options),
       mul: app.createTask<[number, number], number>('tasks.mul', options),
@@ -93,8 +89,8 @@ describe('with a backend that brings results', () => {
     const result = await add.applyAsync([2, 3], {}, { link: [mul.s(10), chain(mul.s(2), add.s(1))] })
 
     expect(await result.get(WAIT)).toBe(5)
-    await until(() => /tasks\.mul\[\S+\] succeeded in \S+ 50/.test(worker.output()))
-    await until(() => /tasks\.add\[\S+\] succeeded in \S+ 11/.test(worker.output()))
+    await until(() => /tasks\.mul\[\S+\] succeeded in \S+ 50/.test(worker().output()))
+    await until(() => /tasks\.add\[\S+\] succeeded in \S+ 11/.test(worker().output()))
     expect(result.children.flat().length).toBeGreaterThanOrEqual(1)
   })
 

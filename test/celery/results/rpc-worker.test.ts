@@ -1,22 +1,18 @@
-import { afterAll, beforeAll, expect } from '@jest/globals'
+import { expect } from '@jest/globals'
 import type { Celery } from '../../../lib/celery/celery.ts'
 import { GroupResult } from '../../../lib/celery/results/group-result.ts'
 import { useBroker } from '../../support/broker.ts'
-import { type CeleryWorker, celeryTest, hasCelery, startCeleryWorker } from '../../support/celery-worker.ts'
+import { celeryTest, useCeleryWorker } from '../../support/celery-worker.ts'
 import { failureOf } from '../../support/failure.ts'
 import { makeApp } from '../../support/pools.ts'
 
 const broker = useBroker()
-let worker: CeleryWorker
-beforeAll(async () => {
-  if (hasCelery()) worker = await startCeleryWorker({ brokerUrl: broker.url, backend: 'rpc://' })
-}, 90_000)
-afterAll(() => worker?.stop(), 30_000)
+const worker = useCeleryWorker({ brokerUrl: broker.url, backend: 'rpc://' })
 
 const SOON = { timeoutMs: 20_000 }
 
 function makeRpcApp(): Celery {
-  return makeApp({ broker: broker.url, backend: 'rpc://', taskDefaultQueue: worker.queue })
+  return makeApp({ broker: broker.url, backend: 'rpc://', taskDefaultQueue: worker().queue })
 }
 
 /** Nothing is left in the books. */
