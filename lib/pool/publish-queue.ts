@@ -1,6 +1,6 @@
 import type { PendingPublish } from './pending-publish.ts'
 
-/** Settled publishes are cleared out once there are this many, and more than half of all. */
+/** Places that nobody waits in are cleared out once there are this many, and more than half of all. */
 const TOLERATED = 1_024
 
 /** Where all queues of a pool count what waits in them. */
@@ -12,7 +12,9 @@ interface WaitingCount {
 export class PublishQueue {
   readonly #count: WaitingCount
   #items: PendingPublish[] = []
+  /** Where the next that leaves stands; the places before it are empty. */
   #head = 0
+  /** Behind the head. */
   #settled = 0
 
   constructor(count: WaitingCount) {
@@ -43,16 +45,12 @@ export class PublishQueue {
     while (this.#head < this.#items.length) {
       const publish = this.#items[this.#head] as PendingPublish
       this.#items[this.#head++] = undefined as never
-      if (this.#head === this.#items.length) {
-        this.#items = []
-        this.#head = 0
-      }
-      if (!publish.isSettled) {
-        publish.place = undefined
-        this.#count.waiting--
-        return publish
-      }
-      this.#settled--
+      if (publish.isSettled) this.#settled--
+      this.#tidy()
+      if (publish.isSettled) continue
+      publish.place = undefined
+      this.#count.waiting--
+      return publish
     }
     return undefined
   }
@@ -68,11 +66,15 @@ export class PublishQueue {
   noteSettled(): void {
     this.#settled++
     this.#count.waiting--
-    const kept = this.#items.length - this.#head
-    if (this.#settled > TOLERATED && this.#settled * 2 > kept) {
-      this.#items = this.#items.slice(this.#head).filter((publish) => !publish.isSettled)
-      this.#head = 0
-      this.#settled = 0
-    }
+    this.#tidy()
+  }
+
+  /** A queue that never empties must not grow for ever, nor one whose publishes are settled where they stand. */
+  #tidy(): void {
+    const free = this.#head + this.#settled
+    if (free <= TOLERATED || free * 2 <= this.#items.length) return
+    this.#items = this.#items.slice(this.#head).filter((publish) => !publish.isSettled)
+    this.#head = 0
+    this.#settled = 0
   }
 }

@@ -1,3 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { expect, test } from '@jest/globals'
 import { PendingPublish } from '../../lib/pool/pending-publish.ts'
 import { prepare } from '../../lib/pool/producer.ts'
@@ -23,6 +26,29 @@ function bodies(items: readonly PendingPublish[]): unknown[] {
 function newQueue(): { queue: PublishQueue; count: { waiting: number } } {
   const count = { waiting: 0 }
   return { queue: new PublishQueue(count), count }
+}
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
+
+/** How many are still held by anything. */
+async function held(items: readonly WeakRef<PendingPublish>[]): Promise<number> {
+  // What was looked at stays until the turn of the event loop is over.
+  await delay(0)
+  collectGarbage()
+  return items.filter((item) => item.deref() !== undefined).length
+}
+
+/** Puts that many into the queue, and keeps none of them. */
+function pushed(queue: PublishQueue, count: number): WeakRef<PendingPublish>[] {
+  return publishes(count).map((publish) => {
+    queue.push(publish)
+    return new WeakRef(publish)
+  })
+}
+
+function settleAll(items: readonly WeakRef<PendingPublish>[]): void {
+  for (const item of items) settle(item.deref())
 }
 
 test('what came first leaves first', () => {
@@ -112,4 +138,42 @@ test('the order holds and the count is right, whatever comes, goes and is settle
     }
   }
   expect(queue.takeAll()).toEqual(expected)
+})
+
+test('what has left the queue is held no longer', async () => {
+  const { queue } = newQueue()
+  const items = pushed(queue, 10)
+  for (let count = 0; count < 6; count++) queue.shift()
+
+  expect(await held(items)).toBe(4)
+  expect(queue.length).toBe(4)
+})
+
+test('of publishes that are settled where they stand, few are held', async () => {
+  const { queue } = newQueue()
+  const waiting = pushed(queue, 10)
+  const settled = pushed(queue, 3_000)
+  settleAll(settled)
+
+  expect(await held(settled)).toBeLessThanOrEqual(1_024)
+  expect(await held(waiting)).toBe(10)
+  expect(queue.length).toBe(10)
+})
+
+test('a queue that never empties does not grow, however many go through it', () => {
+  const { queue, count } = newQueue()
+  const [publish, other] = publishes(2) as [PendingPublish, PendingPublish]
+  const heapBytes = (): number => {
+    collectGarbage()
+    return process.memoryUsage().heapUsed
+  }
+  queue.push(publish)
+  const before = heapBytes()
+  for (let times = 0; times < 1_000_000; times++) {
+    queue.push(times % 2 === 0 ? other : publish)
+    queue.shift()
+  }
+
+  expect(heapBytes() - before).toBeLessThan(4 * 2 ** 20)
+  expect([queue.length, count.waiting]).toEqual([1, 1])
 })
