@@ -23,7 +23,6 @@ export function checkHeaders(path: string, headers: object): void {
 function checkTable(path: string, table: object, depth: number): void {
   // A Map, a Set, a Date and their like show none of what they hold.
   if (Object.prototype.toString.call(table) !== '[object Object]') throw invalid(path, table)
-  if (depth > MAX_DEPTH) throw refused(`${path} is nested deeper than ${MAX_DEPTH} levels`)
   // Inherited keys count, as they do for the encoder.
   for (const name in table) {
     if (Buffer.byteLength(name) > MAX_NAME_BYTES) {
@@ -47,6 +46,7 @@ function checkValue(path: string, value: unknown, depth: number): void {
       throw refused(`${path} must be a whole number from -2^63 or a fraction below 2^50, got ${value}`)
     case 'object':
       if (value === null || Buffer.isBuffer(value)) return
+      if (depth > MAX_DEPTH) throw refused(`${path} is nested deeper than ${MAX_DEPTH} levels`)
       if (Array.isArray(value)) return checkList(path, value, depth)
       return Object.hasOwn(value, '!') ? checkTyped(path, value, depth) : checkTable(path, value, depth)
   }
@@ -54,7 +54,6 @@ function checkValue(path: string, value: unknown, depth: number): void {
 }
 
 function checkList(path: string, list: readonly unknown[], depth: number): void {
-  if (depth > MAX_DEPTH) throw refused(`${path} is nested deeper than ${MAX_DEPTH} levels`)
   // By index, for the holes: they are undefined, which a list cannot leave out.
   for (let index = 0; index < list.length; index++) checkValue(`${path}[${index}]`, list[index], depth + 1)
 }

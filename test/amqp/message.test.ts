@@ -1,6 +1,8 @@
 import { expect, test } from '@jest/globals'
 import { checkMessage, type Message } from '../../lib/amqp/message.ts'
 
+const LEAST = { routingKey: 'q', body: 'b' }
+
 test.each<[string, Message]>([
   ['the least', { routingKey: 'q', body: '' }],
   ['a Buffer', { routingKey: '', body: Buffer.from('b') }],
@@ -51,17 +53,21 @@ test.each<[string, Message]>([
       },
     },
   ],
+  ['a name of 255 bytes', header({ [`${'é'.repeat(127)}x`]: 1 }) as Message],
+  ['50 levels', header(nested(48, (inner) => ({ inner }))) as Message],
+  ['50 levels of lists', header(nested(48, (inner) => [inner])) as Message],
   ['255 bytes', { routingKey: `${'é'.repeat(127)}x`, body: 'b', properties: { headers: Object.freeze({}) } }],
   ['the least numbers', { routingKey: 'k', body: 'b', properties: { deliveryMode: 1, priority: 0, timestamp: 0 } }],
 ])('a message is taken with %s', (_, message) => {
   expect(() => checkMessage(message)).not.toThrow()
 })
 
-const LEAST = { routingKey: 'q', body: 'b' }
 const circle: Record<string, unknown> = {}
 circle.self = circle
 const ring: unknown[] = []
 ring.push(ring)
+const typedCircle: Record<string, unknown> = { '!': 'number' }
+typedCircle.value = typedCircle
 
 test.each<[string, unknown, RegExp]>([
   ['no message', undefined, /^the message must be an object, got undefined$/],
@@ -131,7 +137,11 @@ test.each<[string, unknown, RegExp]>([
   ],
   ['a Date in a header', header(new Date(0)), /^message\.properties\.headers\.a must be .*, got an instance of Date$/],
   ['a Map in a header', header({ b: [new Map()] }), /headers\.a\.b\[0\] must be .*, got an instance of Map$/],
-  ['a Set in a header', header(new Set([1])), /headers\.a must be .*, got an instance of Set$/],
+  [
+    'a Set in a header',
+    header(new Set([1])),
+    /headers\.a must be a string, a number, a boolean, null, a Buffer, or an array or plain object of these, got an instance of Set$/,
+  ],
   ['bytes that are no Buffer', header(new Uint8Array(2)), /headers\.a must be .*, got an instance of Uint8Array$/],
   ['a function in a header', header(() => 1), /headers\.a must be .*, got a function$/],
   ['a BigInt in a header', header(1n), /headers\.a must be .*, got 1n$/],
@@ -149,6 +159,8 @@ test.each<[string, unknown, RegExp]>([
     /headers\.a has a name with half a pair of surrogates: "\\udc00"$/,
   ],
   ['a long name', header({ ['é'.repeat(128)]: 1 }), /headers\.a has a name of more than 255 bytes: "é{60}\.\.\."$/],
+  ['the least fraction that is too large', header(2 ** 50 + 0.25), /headers\.a must be a whole number/],
+  ['a circle of types', header(typedCircle), /headers\.a(\.value){50} is nested deeper than 50 levels$/],
   ['a circle', header(circle), /headers\.a(\.self){50} is nested deeper than 50 levels$/],
   ['a circle of lists', header(ring), /headers\.a(\[0\]){50} is nested deeper than 50 levels$/],
 ])('a message is refused with %s', (_, message, pattern) => {
@@ -165,6 +177,13 @@ test.each<[string, unknown, RegExp]>([
     retryable: false,
   })
 })
+
+/** An empty list in so many others, or what else wraps it. */
+function nested(levels: number, wrap: (inner: unknown) => unknown): unknown {
+  let value: unknown = wrap(1)
+  for (let level = 1; level < levels; level++) value = wrap(value)
+  return value
+}
 
 function header(value: unknown): unknown {
   return props({ headers: { a: value } })
