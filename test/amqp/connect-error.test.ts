@@ -194,6 +194,73 @@ test('a closed port or an unknown host is worth another try, whatever numbers ar
   expect(connectError(unknown, 'amqp://h')).toMatchObject(UNAVAILABLE)
 })
 
+/** An error with a code, as OpenSSL and Node make them. */
+function coded(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code })
+}
+
+test.each([
+  'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+  'CERT_HAS_EXPIRED',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'HOSTNAME_MISMATCH',
+  'EPROTO',
+])('a handshake that fails with %s is refused, and told without line ends', (code) => {
+  expect(connectError(coded(code, ' it failed\n'), 'amqps://h')).toMatchObject({
+    ...REFUSED,
+    message: `TLS with amqps://h failed: it failed (${code})`,
+  })
+})
+
+test.each(['X_ERR_SSL_', 'EPROTONOSUPPORT', 'ECONNRESET'])('%s is a fault of the network, not of TLS', (code) => {
+  expect(connectError(coded(code, 'it failed'), 'amqps://h')).toMatchObject({
+    ...UNAVAILABLE,
+    message: 'amqps://h cannot be reached: it failed',
+  })
+})
+
+test('a refusal over TLS may not be the last word when the certificates are read anew', () => {
+  const expired = coded('CERT_HAS_EXPIRED', 'it failed')
+
+  expect(connectError(expired, 'amqps://h', { tls: true }).retryable).toBe(true)
+  expect(connectError(expired, 'amqps://h', { login: true }).retryable).toBe(false)
+})
+
+test('a port without TLS is named as such, and no certificate changes that', () => {
+  const plain = coded('ERR_SSL_WRONG_VERSION_NUMBER', 'wrong version number')
+
+  expect(connectError(plain, 'amqps://h', { tls: true })).toMatchObject({
+    ...REFUSED,
+    message:
+      'TLS with amqps://h failed: wrong version number (ERR_SSL_WRONG_VERSION_NUMBER); is it a port without TLS?',
+  })
+})
+
+test.each(['Handshake terminated by server: 403 (x)', 'ACCESS_REFUSED', 'ACCESS-REFUSED'])(
+  'a login that is refused with "%s" may not be the last word when it is asked for anew',
+  (text) => {
+    expect(connectError(new Error(text), 'amqp://h', { login: true }).retryable).toBe(true)
+    expect(connectError(new Error(text), 'amqp://h', { tls: true }).retryable).toBe(false)
+    expect(connectError(new Error(text), 'amqp://h')).toMatchObject({
+      ...REFUSED,
+      message: 'amqp://h refused the connection: the user name or the password is wrong',
+    })
+  },
+)
+
+test.each(['530 (x)', 'NOT_ALLOWED', 'NOT-ALLOWED', 'Expected ConnectionOpenOk; got x'])(
+  'a vhost that is refused with "%s" stays refused, though the login is asked for anew',
+  (text) => {
+    expect(connectError(new Error(text), 'amqp://h', { login: true })).toMatchObject({
+      ...REFUSED,
+      message: expect.stringMatching(/: the vhost does not exist, /),
+    })
+  },
+)
+
 test('an error of this package stays as it is', () => {
   const error = new PooledProducerError('ERR_BROKER_BLOCKED', 'x')
   expect(connectError(error, 'amqp://h')).toBe(error)
