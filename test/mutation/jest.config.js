@@ -1,16 +1,17 @@
 import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 
 const { jest } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+// The broker of the whole run is started once, not for each change.
 const { globalSetup, globalTeardown, ...settings } = jest
 
-/** The tests that need neither a broker nor much time: each mutant is put before all of them that import its file. */
+/** The tests that judge one source, as the run names them. */
 export default {
   ...settings,
   rootDir: '../..',
-  testMatch: [
-    '<rootDir>/test/amqp/{ack-reader,backoff,broker-url,channel-culprit,ledger,message,node-list,patient-timer,publish-template,send-buffer,time-limit}.test.ts',
-    '<rootDir>/test/pool/{admission,channel-capacity,deadlines,nack-policy,publish-queue,resending}.test.ts',
-  ],
-  // A machine that runs mutants is busy.
-  testTimeout: 30_000,
+  testMatch: process.env.MUTATION_TESTS.split(' ').map((test) => `<rootDir>/test/${test}.test.ts`),
+  testEnvironment: fileURLToPath(new URL('first-failure-environment.cjs', import.meta.url)),
+  setupFiles: ['<rootDir>/test/mutation/no-shrinking.js'],
+  // What a change hangs would take as long as its test may take.
+  testTimeout: 5_000,
 }
