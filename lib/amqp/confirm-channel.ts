@@ -1,38 +1,19 @@
 import type { ConfirmChannel as RawChannel } from 'amqplib'
-import type { PooledProducerError } from '../errors.ts'
 import type { AckListener } from './ack-reader.ts'
 import { isChannelClosed, readAcks } from './amqplib-internals.ts'
-import { type CloseReason, findCulprit } from './channel-culprit.ts'
-import {
-  abandonedChannel,
-  guiltyMessage,
-  lostChannel,
-  nacked,
-  type ReturnedReply,
-  suspectedMessages,
-  unroutable,
-} from './channel-errors.ts'
+import { Bell } from './bell.ts'
+import type { CloseReason } from './channel-culprit.ts'
+import { abandonedChannel, lostChannel } from './channel-errors.ts'
+import { closedChannel } from './closed-channel.ts'
 import { ConfirmClock } from './confirm-clock.ts'
 import type { Connection } from './connection.ts'
 import { Ledger } from './ledger.ts'
-import { type MessageWriter, type WritableMessage, writerFor } from './message-writer.ts'
-import { findReturned, type ReturnedMessage } from './returned-message.ts'
-import { withTimeLimit } from './time-limit.ts'
+import { MessageOutcomes, type OutcomeOwner, type Outgoing } from './message-outcomes.ts'
+import { type MessageWriter, writerFor } from './message-writer.ts'
+import type { ReturnedMessage } from './returned-message.ts'
 
-/** A message on its way, and the mark that the channel leaves on it. */
-export interface Outgoing extends WritableMessage {
-  /** What the broker said when no queue took it. */
-  returned: ReturnedReply | undefined
-}
-
-/** Who is told what becomes of a channel's messages. None of these may throw. */
-export interface ChannelOwner<M extends Outgoing> {
-  /** The broker has the message, `confirmMs` milliseconds after it was written. */
-  confirmed(message: M, confirmMs: number, channel: ConfirmChannel<M>): void
-  /** The broker has said no to this message, and to no other. */
-  refused(message: M, error: PooledProducerError, channel: ConfirmChannel<M>): void
-  /** The channel is gone; whether the broker has these messages is unknown. Oldest first. */
-  orphaned(messages: M[], error: PooledProducerError, channel: ConfirmChannel<M>): void
+/** Who is told what becomes of a channel and its messages. None of these may throw. */
+export interface ChannelOwner<M extends Outgoing> extends OutcomeOwner<M, ConfirmChannel<M>> {
   /** There is room again after there was none, or every message is settled. */
   relieved(channel: ConfirmChannel<M>): void
   /** Once, when the channel is closed for whatever reason. */
@@ -49,8 +30,8 @@ export interface ChannelSettings {
 const CLOSE_LIMIT_MS = 1_000
 
 /**
- * One live confirm channel: it writes messages, knows each by its delivery tag until the broker has
- * answered, and tells its owner which message got which answer.
+ * One live confirm channel: it writes messages while there is room, enters each in its ledger until the broker has
+ * answered, and ends once, however it is closed.
  */
 export class ConfirmChannel<M extends Outgoing> {
   readonly id: number
@@ -68,14 +49,13 @@ export class ConfirmChannel<M extends Outgoing> {
   readonly #refillAt: number
   readonly #ledger = new Ledger<M>()
   readonly #writer: MessageWriter
+  readonly #outcomes: MessageOutcomes<M, ConfirmChannel<M>>
   readonly #clock: ConfirmClock
+  readonly #relief = new Bell()
   #isOpen = true
   #isRetired = false
   #wasFull = false
-  /** When the message that had waited longest was last answered. */
-  #progressAt = 0
   #closeError: CloseReason | undefined
-  #listeners: (() => void)[] = []
   #closing: Promise<void> | undefined
 
   /** @throws {Error} the channel was closed before its end could be heard. */
@@ -90,17 +70,21 @@ export class ConfirmChannel<M extends Outgoing> {
     this.#refillAt = Math.floor(settings.maxInFlight * 0.75)
     const { fastPath, confirmTimeoutMs } = settings
     this.#writer = writerFor(raw, { fastPath, frameMax: connection.frameMax }, () => this.wake())
+    this.#outcomes = new MessageOutcomes(this.#ledger, this.#writer, owner, this)
     this.#clock = new ConfirmClock(confirmTimeoutMs, {
       waitingSince: () => this.#waitingSince(),
       isExcused: () => this.connection.isBlocked,
       expired: () => void this.destroy(`no confirm in ${confirmTimeoutMs} ms`),
     })
-    const answered: AckListener = (tag, multiple, isNack) => this.#settle(tag, multiple, isNack)
+    const answered: AckListener = (tag, multiple, isNack) => {
+      this.#outcomes.settle(tag, multiple, isNack)
+      this.#afterSettling()
+    }
     if (!this.isFast || !readAcks(raw, answered)) {
       raw.on('ack', ({ deliveryTag, multiple }) => answered(deliveryTag, multiple, false))
       raw.on('nack', ({ deliveryTag, multiple }) => answered(deliveryTag, multiple, true))
     }
-    raw.on('return', (message) => this.#markReturned(message as unknown as ReturnedMessage))
+    raw.on('return', (message) => this.#outcomes.markReturned(message as unknown as ReturnedMessage))
     raw.on('error', (error) => {
       this.#closeError = error
     })
@@ -154,7 +138,7 @@ export class ConfirmChannel<M extends Outgoing> {
 
   /** Resolves at the next change for the better, or at the channel's end. */
   whenRelieved(): Promise<void> {
-    return new Promise((resolve) => this.#listeners.push(resolve))
+    return this.#relief.next()
   }
 
   /**
@@ -200,43 +184,17 @@ export class ConfirmChannel<M extends Outgoing> {
   }
 
   async #closeOnce(): Promise<void> {
-    // amqplib leaves a close unanswered when the connection ends under it.
-    const closed = new Promise<void>((resolve) => this.#raw.once('close', () => resolve()))
-    const closing = Promise.race([this.#raw.close(), closed])
     // With nothing in flight nobody waits, and a broker that is slow is not dead: other channels must not pay for it.
     const limitMs = this.#ledger.size > 0 ? CLOSE_LIMIT_MS : Math.max(CLOSE_LIMIT_MS, this.#settings.confirmTimeoutMs)
-    this.#orphan(abandonedChannel(this.closeReason))
+    const closed = closedChannel(this.#raw, limitMs)
+    this.#outcomes.orphan(abandonedChannel(this.closeReason))
     try {
-      await withTimeLimit(closing, limitMs, () => new Error('the broker did not answer the close of a channel'))
+      await closed
     } catch (error) {
       // A blocked broker answers nothing, and is not broken.
       if (this.#isOpen && !this.connection.isBlocked) this.connection.abort(error as Error)
     }
     this.#finish()
-  }
-
-  #settle(tag: number, multiple: boolean, isNack: boolean): void {
-    const now = performance.now()
-    const { head } = this.#ledger
-    this.#writer.answered()
-    if (multiple) {
-      for (let message = this.#ledger.takeUpTo(tag); message !== undefined; message = this.#ledger.takeUpTo(tag)) {
-        this.#answer(message, isNack, now)
-      }
-    } else {
-      const message = this.#ledger.take(tag)
-      if (message !== undefined) this.#answer(message, isNack, now)
-    }
-    if (this.#ledger.head > head) this.#progressAt = now
-    this.#afterSettling()
-  }
-
-  #answer(message: M, isNack: boolean, now: number): void {
-    const { template, returned } = message
-    this.#writer.settled(message)
-    if (returned !== undefined) this.#owner.refused(message, unroutable(template, returned), this)
-    else if (isNack) this.#owner.refused(message, nacked(template), this)
-    else this.#owner.confirmed(message, now - this.#ledger.takenAt, this)
   }
 
   #afterSettling(): void {
@@ -247,15 +205,8 @@ export class ConfirmChannel<M extends Outgoing> {
 
   #relieve(): void {
     this.#wasFull = false
-    this.#callListeners()
+    this.#relief.ring()
     this.#owner.relieved(this)
-  }
-
-  #callListeners(): void {
-    if (this.#listeners.length === 0) return
-    const listeners = this.#listeners
-    this.#listeners = []
-    for (const listener of listeners) listener()
   }
 
   #noRoom(): number {
@@ -268,46 +219,26 @@ export class ConfirmChannel<M extends Outgoing> {
     if (this.#isOpen) this.#relieve()
   }
 
-  #markReturned(returned: ReturnedMessage): void {
-    const { replyCode, replyText } = returned.fields
-    const message = findReturned(returned, this.#ledger)
-    if (message !== undefined) message.returned = { replyCode, replyText }
-  }
-
   #waitingSince(): number | undefined {
     if (this.#ledger.size === 0 || !this.#isOpen) return undefined
     // Over a slow link a whole window takes longer than its first message may: it is the oldest whose time runs, and
     // only since it became that.
-    return Math.max(this.#ledger.oldestAt, this.#progressAt, this.connection.readingSince)
+    return Math.max(this.#ledger.oldestAt, this.#outcomes.progressAt, this.connection.readingSince)
   }
 
-  #orphan(error: PooledProducerError): void {
-    const messages = this.#ledger.clear()
-    if (messages.length > 0) this.#owner.orphaned(messages, error, this)
-  }
-
-  /** The channel is closed, by whomever: its messages are sorted into the guilty one and the innocent. */
+  /** The channel is closed, by whomever. */
   #finish(): void {
     if (!this.#isOpen) return
     this.#isOpen = false
     this.#clock.stop()
     const reason = this.#closeError
     if (reason === undefined) {
-      this.#orphan(lostChannel(this.connection.lastError))
+      this.#outcomes.orphan(lostChannel(this.connection.lastError))
     } else {
       this.closeReason = reason.message
-      this.#blame(reason)
+      this.#outcomes.blame(reason)
     }
-    this.#callListeners()
+    this.#relief.ring()
     this.#owner.closed(this)
-  }
-
-  #blame(reason: CloseReason): void {
-    const messages = this.#ledger.clear()
-    const culprit = findCulprit(reason, messages)
-    const [guilty] = culprit === undefined || culprit < 0 ? [] : messages.splice(culprit, 1)
-    if (guilty !== undefined) this.#owner.refused(guilty, guiltyMessage(reason), this)
-    if (messages.length === 0) return
-    this.#owner.orphaned(messages, culprit === undefined ? suspectedMessages(reason) : lostChannel(reason), this)
   }
 }

@@ -1,4 +1,5 @@
 import { backoffMs } from '../amqp/backoff.ts'
+import { Bell } from '../amqp/bell.ts'
 import { type ChannelOwner, type ChannelSettings, ConfirmChannel } from '../amqp/confirm-channel.ts'
 import type { Connection } from '../amqp/connection.ts'
 import type { EventLog } from '../observe/log.ts'
@@ -32,7 +33,7 @@ export class ChannelFactory {
   readonly #opened: (channel: PooledChannel) => void
   readonly #open = new Set<PooledChannel>()
   readonly #opening = new Map<Connection, number>()
-  #waiting: (() => void)[] = []
+  readonly #chance = new Bell()
   #lastId = 0
   #isClosed = false
   #isSlowPathKnown = false
@@ -86,9 +87,7 @@ export class ChannelFactory {
 
   /** A connection was opened, or a channel was closed: who waited tries again. */
   wake(): void {
-    const waiting = this.#waiting
-    this.#waiting = []
-    for (const resume of waiting) resume()
+    this.#chance.ring()
   }
 
   /** Nothing is opened from now on: who waits gets a channel that is dead already. */
@@ -160,7 +159,7 @@ export class ChannelFactory {
         this.#count(best, 1)
         return best
       }
-      await new Promise<void>((resolve) => this.#waiting.push(resolve))
+      await this.#chance.next()
     }
   }
 

@@ -1,6 +1,6 @@
 import type { AsyncResource } from 'node:async_hooks'
 import type { ReturnedReply } from '../amqp/channel-errors.ts'
-import type { Outgoing } from '../amqp/confirm-channel.ts'
+import type { Outgoing } from '../amqp/message-outcomes.ts'
 import type { PublishTemplate } from '../amqp/publish-template.ts'
 import type { Resending } from './publish-request.ts'
 

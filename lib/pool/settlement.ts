@@ -1,3 +1,4 @@
+import { Bell } from '../amqp/bell.ts'
 import { PooledProducerError, quiet } from '../errors.ts'
 import { AbortWatch } from './abort-watch.ts'
 import { abortedPublish } from './admission.ts'
@@ -18,7 +19,7 @@ export class Settlement {
   readonly #obstacle: () => Obstacle
   readonly #deadlines: Deadlines = new Deadlines((publish) => this.#expire(publish))
   readonly #signals = new AbortWatch()
-  #listeners: (() => void)[] = []
+  readonly #allSettled = new Bell()
 
   /** @param obstacle why a publish that was never written has waited in vain. */
   constructor(counters: Counters, log: PublishLog, obstacle: () => Obstacle) {
@@ -74,7 +75,7 @@ export class Settlement {
   /** Resolves once every accepted publish has its outcome. */
   whenSettled(): Promise<void> {
     if (this.#counters.unsettled === 0) return Promise.resolve()
-    return new Promise((resolve) => this.#listeners.push(resolve))
+    return this.#allSettled.next()
   }
 
   stop(): void {
@@ -109,10 +110,7 @@ export class Settlement {
     this.#deadlines.remove(publish)
     const counters = this.#counters
     counters.bufferedBytes -= publish.bytes
-    if (--counters.unsettled > 0 || this.#listeners.length === 0) return
-    const listeners = this.#listeners
-    this.#listeners = []
-    for (const listener of listeners) listener()
+    if (--counters.unsettled === 0) this.#allSettled.ring()
   }
 }
 

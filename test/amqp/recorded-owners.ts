@@ -1,12 +1,8 @@
 import { parseBrokerUrl } from '../../lib/amqp/broker-url.ts'
-import {
-  type ChannelOwner,
-  type ChannelSettings,
-  ConfirmChannel,
-  type Outgoing,
-} from '../../lib/amqp/confirm-channel.ts'
+import { type ChannelOwner, type ChannelSettings, ConfirmChannel } from '../../lib/amqp/confirm-channel.ts'
 import type { ConnectSettings } from '../../lib/amqp/connect-attempt.ts'
 import { Connection, type ConnectionOwner, type RawChannel } from '../../lib/amqp/connection.ts'
+import type { Outgoing } from '../../lib/amqp/message-outcomes.ts'
 import { type Filling, PublishTemplate } from '../../lib/amqp/publish-template.ts'
 import type { TemplateFields } from '../../lib/amqp/template-fields.ts'
 import type { PooledProducerError } from '../../lib/errors.ts'
