@@ -2,7 +2,7 @@ import type { Server } from 'node:http'
 import type { ErrorRequestHandler, Request, RequestHandler } from 'express'
 import type { Celery } from '../celery/celery.ts'
 import { clientSignal } from './request/client-signal.ts'
-import { closeApp } from './request/closed-app.ts'
+import { checkTimeLimit, closeApp } from './request/closed-app.ts'
 import { type PoolHealth, poolHealth } from './request/pool-health.ts'
 import { requestFailure } from './request/request-failure.ts'
 import { type RequestLog, RequestTasks } from './request/request-tasks.ts'
@@ -83,9 +83,11 @@ export interface ShutdownOptions {
  * once.
  *
  * @returns the same, to be called without a signal; it resolves when all is closed.
+ * @throws {PooledProducerError} ERR_INVALID_OPTION when `timeoutMs` is none.
  */
 export function shutDownOnSignal(server: Server, app: Celery, options: ShutdownOptions = {}): () => Promise<void> {
   const { signals = ['SIGTERM', 'SIGINT'], timeoutMs, logger } = options
+  checkTimeLimit('timeoutMs', timeoutMs)
   let ending: Promise<void> | undefined
   const end = async (): Promise<void> => {
     await new Promise<void>((resolve) => {

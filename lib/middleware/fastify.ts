@@ -4,7 +4,7 @@ import fastifyPlugin from 'fastify-plugin'
 import { type Celery, createCelery } from '../celery/celery.ts'
 import type { CeleryOptions } from '../celery/celery-options.ts'
 import { clientSignal } from './request/client-signal.ts'
-import { closeApp } from './request/closed-app.ts'
+import { checkTimeLimit, closeApp } from './request/closed-app.ts'
 import { type PoolHealth, poolHealth } from './request/pool-health.ts'
 import { RequestTasks } from './request/request-tasks.ts'
 
@@ -44,6 +44,8 @@ interface KeptParts {
 
 const plugin: FastifyPluginAsync<CeleryPluginOptions> = async (server, options) => {
   const { app: given, waitForBroker = true, readyTimeoutMs, closeTimeoutMs, ...celeryOptions } = options
+  checkTimeLimit('readyTimeoutMs', readyTimeoutMs)
+  checkTimeLimit('closeTimeoutMs', closeTimeoutMs)
   const app = given ?? createCelery({ logger: server.log, ...celeryOptions })
   server.decorate('celery', app)
   server.decorateRequest('celery', {

@@ -9,6 +9,8 @@ import { afterTest } from '../support/cleanup.ts'
 import { until } from '../support/condition.ts'
 import { makeApp, NOWHERE } from '../support/pools.ts'
 import { useQueues } from '../support/queues.ts'
+import { redisTest, startRedisServer } from '../support/redis-server.ts'
+import { startScript } from '../support/script.ts'
 
 const broker = useBroker()
 const queues = useQueues(broker.url)
@@ -114,6 +116,17 @@ test('shutting down takes no more requests, closes the pool, and takes its liste
   await expect(post(`${url}/sums`)).rejects.toThrow()
 })
 
+test('a time limit that is none is refused when the server starts', async () => {
+  const app = makeApp({ broker: broker.url })
+  const { server } = await serve(app, queues.name())
+  const listeners = process.listenerCount('SIGUSR2')
+
+  expect(() => shutDownOnSignal(server, app, { signals: ['SIGUSR2'], timeoutMs: 0 })).toThrow(
+    expect.objectContaining({ code: 'ERR_INVALID_OPTION', message: expect.stringMatching(/^timeoutMs must be/) }),
+  )
+  expect(process.listenerCount('SIGUSR2')).toBe(listeners)
+})
+
 test('tasks that got no confirm are logged by their ids, and make the exit code 1', async () => {
   const app = makeApp({ broker: NOWHERE, publishTimeoutMs: 60_000 })
   const { server } = await serve(app, 'mail')
@@ -130,3 +143,32 @@ test('tasks that got no confirm are logged by their ids, and make the exit code 
   expect(warnings).toEqual([{ event: 'shutdown.tasks', unknown: [], notSent: ['the-one'] }])
   expect(await sending).toMatchObject({ code: 'ERR_POOL_CLOSED', outcome: 'not-sent' })
 })
+
+redisTest(
+  'a process that waits for results in Redis ends by itself once it was told to',
+  async () => {
+    const redis = await startRedisServer()
+    afterTest(() => redis.stop())
+    const script = startScript(`
+    import { createServer } from 'node:http'
+    import { createCelery } from '../../lib/index.ts'
+    import { shutDownOnSignal } from '../../lib/middleware/express.ts'
+    const app = createCelery({ broker: '${broker.url}', backend: '${redis.url}', logger: false })
+    const server = createServer().listen(0, '127.0.0.1')
+    shutDownOnSignal(server, app)
+    const waiting = app.asyncResult('nobody-sends-it').get({ timeoutMs: 60_000 }).catch(({ code }) => code)
+    await app.pool.ready()
+    await app.asyncResult('another').refresh()
+    console.log('waiting')
+    console.log(await waiting)
+  `)
+    afterTest(() => script.process.kill('SIGKILL'))
+    expect(await script.nextLine()).toBe('waiting')
+
+    script.process.kill('SIGTERM')
+
+    expect(await script.nextLine()).toBe('ERR_POOL_CLOSED')
+    expect(await script.ended).toEqual({ code: 0, signal: null })
+  },
+  30_000,
+)

@@ -100,6 +100,28 @@ test('a wrong call is the fault of the server, and not of the time', async () =>
   expect(reply.headers.get('retry-after')).toBeNull()
 })
 
+test.each([[null], [[]], [7], [{ signal: 'soon' }]])(
+  'options of a task that are %j reject with what is wrong with them',
+  async (options) => {
+    const { server } = await serverWith({ broker: broker.url })
+    server.post('/', async (request) => request.celery.sendTask('tasks.add', [1], {}, options as never))
+
+    const reply = await ask(server, '/')
+
+    expect({ status: reply.status, ...((await reply.json()) as object) }).toMatchObject({
+      status: 500,
+      code: 'ERR_INVALID_TASK',
+    })
+  },
+)
+
+test.each(['readyTimeoutMs', 'closeTimeoutMs'])('a %s that is none is refused when the server starts', async (name) => {
+  await expect(serverWith({ broker: broker.url, [name]: 0 })).rejects.toMatchObject({
+    code: 'ERR_INVALID_OPTION',
+    message: expect.stringContaining(name),
+  })
+})
+
 test('a publish is given up when the client goes away', async () => {
   const { server, lines } = await serverWith({ broker: NOWHERE, waitForBroker: false, publishTimeoutMs: 60_000 })
   server.post('/sums', async (request) => request.celery.sendTask('tasks.add', [2, 3]))

@@ -3,6 +3,7 @@ import type { TaskOptions } from '../../celery/options/task-option-values.ts'
 import type { AsyncResult } from '../../celery/results/async-result.ts'
 import type { Kwargs, Task } from '../../celery/task.ts'
 import { type PooledProducerError, quiet } from '../../errors.ts'
+import { isPlainObject } from '../../login.ts'
 import type { Logger } from '../../options.ts'
 import { requestFailure } from './request-failure.ts'
 
@@ -58,9 +59,12 @@ export class RequestTasks {
     return this.#told(name, this.#app.sendTask(name, args, kwargs, this.#bounded(options)))
   }
 
+  /** Options that are none go on as they are: who takes them says what is wrong. */
   #bounded(options: TaskOptions): TaskOptions {
+    if (!isPlainObject(options)) return options
     const { signal } = options
-    return { ...options, signal: signal ? AbortSignal.any([signal, this.signal]) : this.signal }
+    if (signal === undefined) return { ...options, signal: this.signal }
+    return signal instanceof AbortSignal ? { ...options, signal: AbortSignal.any([signal, this.signal]) } : options
   }
 
   #told<T>(task: string, sending: Promise<T>): Promise<T> {
