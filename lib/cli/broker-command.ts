@@ -1,7 +1,10 @@
+import { once } from 'node:events'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
+import { MAX_TIMER_MS } from '../integer.ts'
 import { startBroker } from '../testing/broker.ts'
-import { printableJson, type Terminal } from './terminal.ts'
+import { listenForInterruption } from './interruption.ts'
+import { printable, printableJson, type Terminal } from './terminal.ts'
 
 const USAGE = `Usage: pooled-producer broker [--json]
 
@@ -21,7 +24,7 @@ export async function brokerCommand(argv: readonly string[], terminal: Terminal 
   const { stdout, stderr } = terminal
   const options = parse(argv)
   if (typeof options === 'string') {
-    stderr.write(`pooled-producer broker: ${options}\n\n${USAGE}`)
+    stderr.write(`pooled-producer broker: ${printable(options)}\n\n${USAGE}`)
     return 2
   }
   if (options.isHelp) {
@@ -41,20 +44,13 @@ export async function brokerCommand(argv: readonly string[], terminal: Terminal 
   return 0
 }
 
-/** Resolves on the first SIGINT or SIGTERM; a second one ends the process as usual. */
-function endRequest(): Promise<void> {
-  return new Promise((resolve) => {
-    // Neither a broker nor a signal handler keeps the process running.
-    const timer = setInterval(() => {}, 2 ** 30)
-    const end = (): void => {
-      process.off('SIGINT', end)
-      process.off('SIGTERM', end)
-      clearInterval(timer)
-      resolve()
-    }
-    process.on('SIGINT', end)
-    process.on('SIGTERM', end)
-  })
+/** Resolves when a person or a supervisor wants it to end. */
+async function endRequest(): Promise<void> {
+  const { signal } = listenForInterruption()
+  // Neither a broker nor a signal handler keeps the process running.
+  const timer = setInterval(() => {}, MAX_TIMER_MS)
+  await once(signal, 'abort')
+  clearInterval(timer)
 }
 
 /** The options, or what is wrong with them. */

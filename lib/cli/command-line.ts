@@ -45,10 +45,11 @@ export async function runCommandLine(argv: readonly string[], terminal: Terminal
     terminal.stdout.write(`${await version()}\n`)
     return 0
   }
-  if (!Object.hasOwn(COMMANDS, name)) return unknown(name, terminal)
+  const named = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  if (named === undefined) return unknown(name, terminal)
   try {
-    const command = await COMMANDS[name]?.load()
-    return command === undefined ? unknown(name, terminal) : await command(rest, terminal)
+    const command = await named.load()
+    return await command(rest, terminal)
   } catch (error) {
     terminal.stderr.write(`pooled-producer ${name}: ${faultText(error)}\n`)
     return 1

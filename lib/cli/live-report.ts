@@ -73,7 +73,7 @@ export class LiveReport {
       `${counted(publishes, 'publish')} over ${counted(channelsOpened, 'channel')}`,
       reuseRatio !== null && `${percent(reuseRatio)} reuse`,
       first?.confirmMs && `confirm p99 ${duration(first.confirmMs.p99)}`,
-      counted(retries, 'message').concat(' sent again'),
+      `${counted(retries, 'message')} sent again`,
       counted(failures, 'failure'),
     ]
     const line = parts.filter(Boolean).join(', ')

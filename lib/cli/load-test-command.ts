@@ -99,6 +99,8 @@ function exitCode({ runs, isInterrupted }: LoadResult, say: (message: string) =>
   return runs.some(({ failed }) => failed > 0) ? 1 : 0
 }
 
+/** Whether the broker is away or refuses, the connection or, with a reply code of AMQP's, what is done on it. */
 function isOfBroker(error: unknown): boolean {
-  return error instanceof PooledProducerError && error.code.startsWith('ERR_BROKER_')
+  if (error instanceof PooledProducerError) return error.code.startsWith('ERR_BROKER_')
+  return typeof (error as { code?: unknown }).code === 'number'
 }

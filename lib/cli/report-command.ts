@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
@@ -99,7 +100,7 @@ async function follow(logs: readonly string[], report: ReuseReport, terminal: Te
     const reading = logs.map((path) => {
       return path === '-' ? readLines(terminal.stdin, add) : followLog(path, add, interruption.signal)
     })
-    await Promise.race([Promise.all(reading), aborted(interruption.signal)])
+    await Promise.race([Promise.all(reading), once(interruption.signal, 'abort')])
     return { isInterrupted: interruption.signal.aborted }
   } catch (error) {
     return { fault: `can't read on: ${printable((error as Error).message)}\n` }
@@ -108,10 +109,6 @@ async function follow(logs: readonly string[], report: ReuseReport, terminal: Te
     interruption.stop()
     terminal.stdin.destroy()
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
 }
 
 interface ReportOptions {

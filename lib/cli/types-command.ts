@@ -2,9 +2,11 @@ import { writeFile } from 'node:fs/promises'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { createCelery } from '../celery/celery.ts'
+import { PooledProducerError } from '../errors.ts'
 import { MAX_TIMER_MS } from '../integer.ts'
+import { counted } from '../observe/figures.ts'
 import { type DescribedTask, tasksOfModule } from './python-tasks.ts'
-import { printable, type Terminal } from './terminal.ts'
+import { errorText, printable, type Terminal } from './terminal.ts'
 import { typesText } from './types-text.ts'
 
 const USAGE = `Usage: pooled-producer types [--broker URL] [--destination NODE]... [--timeout SECONDS] [--out FILE]
@@ -55,8 +57,8 @@ export async function typesCommand(argv: readonly string[], terminal: Terminal =
   try {
     tasks = module === undefined ? await registeredTasks(options) : await tasksOfModule(module, python)
   } catch (error) {
-    say(printable((error as Error).message))
-    return 1
+    say(errorText(error))
+    return error instanceof PooledProducerError && error.code === 'ERR_INVALID_OPTION' ? 2 : 1
   }
   const text = typesText(tasks, module === undefined ? 'running workers' : module)
   if (outFile === undefined) {
@@ -69,7 +71,7 @@ export async function typesCommand(argv: readonly string[], terminal: Terminal =
     say(`can't write ${printable(outFile)}: ${printable((error as Error).message)}`)
     return 1
   }
-  say(`wrote ${tasks.length} tasks to ${printable(outFile)}`)
+  say(`wrote ${counted(tasks.length, 'task')} to ${printable(outFile)}`)
   return 0
 }
 

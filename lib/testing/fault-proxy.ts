@@ -1,6 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { PooledProducerError } from '../errors.ts'
-import { integer } from '../integer.ts'
+import { integer, MAX_TIMER_MS } from '../integer.ts'
 import { describe } from '../shown-value.ts'
 import { addressOf } from './amqp-greeting.ts'
 import { freePort } from './free-port.ts'
@@ -79,7 +79,6 @@ interface Shapes {
 
 const PASS: Shape = { kind: 'pass' }
 const SWALLOW: Shape = { kind: 'swallow' }
-const MAX_MS = 2 ** 31 - 1
 
 const SHAPES: Record<ProxyMode, (settings: ProxySettings) => Shapes> = {
   pass: () => both(PASS),
@@ -89,14 +88,18 @@ const SHAPES: Record<ProxyMode, (settings: ProxySettings) => Shapes> = {
   'black-hole': () => both(SWALLOW),
   'black-hole-up': () => ({ up: SWALLOW, down: PASS }),
   'black-hole-down': () => ({ up: PASS, down: SWALLOW }),
-  delay: ({ ms }) => both({ kind: 'delay', ms: integer('ms', ms, 0, MAX_MS) }),
+  delay: ({ ms }) => both({ kind: 'delay', ms: integer('ms', ms, 0, MAX_TIMER_MS) }),
   slow: ({ bytesPerSecond }) => {
     return both({ kind: 'slow', bytesPerSecond: integer('bytesPerSecond', bytesPerSecond, 1, Number.MAX_SAFE_INTEGER) })
   },
   slice: ({ bytes = 1 }) => both({ kind: 'slice', bytes: integer('bytes', bytes, 1, Number.MAX_SAFE_INTEGER) }),
 }
 
-/** Starts a proxy in mode `pass`. */
+/**
+ * Starts a proxy in mode `pass`.
+ *
+ * @throws {PooledProducerError} ERR_INVALID_OPTION a target that is none.
+ */
 export async function startFaultProxy({ target, path }: FaultProxyOptions): Promise<FaultProxy> {
   const { host, port: targetPort, url } = resolveTarget(target)
   const place = path ?? (await freePort())

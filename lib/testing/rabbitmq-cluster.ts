@@ -1,8 +1,12 @@
+import { integer } from '../integer.ts'
 import { freePort } from './free-port.ts'
 import { ended, GuardedFolder, signalGroup } from './guarded-folder.ts'
 import { obtainRabbitmq } from './rabbitmq-download.ts'
 import { randomCookie } from './rabbitmq-environment.ts'
 import { type RabbitmqNode, type RabbitmqNodeOptions, startEpmd, startRabbitmqNode } from './rabbitmq-node.ts'
+
+/** A slip of the fingers must not fill the machine. */
+const MOST_NODES = 32
 
 /** Private RabbitMQ nodes that form one cluster. */
 export interface RabbitmqCluster extends AsyncDisposable {
@@ -16,12 +20,13 @@ export interface RabbitmqCluster extends AsyncDisposable {
 /**
  * Starts nodes as {@link startRabbitmqNode} does and joins them into one cluster; three take about 20 s on two cores.
  *
- * @throws {PooledProducerError} ERR_BROKER_UNAVAILABLE
+ * @throws {PooledProducerError} ERR_BROKER_UNAVAILABLE; ERR_INVALID_OPTION for a size that is none.
  */
 export async function startRabbitmqCluster(
   size: number,
   options: Omit<RabbitmqNodeOptions, 'port' | 'name' | 'epmdPort' | 'cookie'> = {},
 ): Promise<RabbitmqCluster> {
+  integer('size', size, 1, MOST_NODES)
   const install =
     options.sbin === undefined ? await obtainRabbitmq(options.onProgress) : { sbin: options.sbin, env: {} }
   const env = { ...install.env, ...options.env }

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { loadTestCommand } from '../../lib/cli/load-test-command.ts'
 import { freePort } from '../../lib/testing/free-port.ts'
-import { useBroker } from '../support/broker.ts'
+import { rabbitmqTest, useBroker } from '../support/broker.ts'
 import { until } from '../support/condition.ts'
 import { makeProxy } from '../support/pools.ts'
 import { useQueues } from '../support/queues.ts'
@@ -175,6 +175,15 @@ test.each([
   expect(terminal.out()).toBe('')
   expect(terminal.err()).toContain(`(${code})`)
   expect(terminal.err()).not.toContain('s3cret')
+})
+
+rabbitmqTest('a queue that the broker refuses is exit code 3, with what it says', async () => {
+  const terminal = writtenTerminal()
+
+  expect(await loadTestCommand([...AT_BROKER, '--queue', 'amq.mine'], terminal)).toBe(3)
+
+  expect(terminal.out()).toBe('')
+  expect(terminal.err()).toMatch(/ACCESS_REFUSED.*amq\.mine/)
 })
 
 test.each([

@@ -202,6 +202,7 @@ test('wrong usage is code 2, and help code 0', async () => {
   expect(await typesCommand(['--timeout', 'soon'], terminal)).toBe(2)
   expect(await typesCommand(['--module', 'm', '--broker', 'amqp://'], terminal)).toBe(2)
   expect(await typesCommand(['--python', 'python3'], terminal)).toBe(2)
+  expect(await typesCommand(['--broker', ''], terminal)).toBe(2)
   expect(terminal.out()).toBe('')
   expect(terminal.err()).toContain('--timeout must be a number of seconds, got soon')
   expect(await typesCommand(['--help'], terminal)).toBe(0)
