@@ -1,23 +1,17 @@
 import { AsyncResource } from 'node:async_hooks'
-import { isSuspicion } from '../amqp/channel-errors.ts'
-import type { ChannelOwner } from '../amqp/confirm-channel.ts'
 import { PooledProducerError } from '../errors.ts'
 import { type PublishTrace, TRACES, traced } from '../observe/traces.ts'
 import { type AdmissionSettings, admission } from './admission.ts'
 import type { PooledChannel } from './channel-factory.ts'
 import type { ChannelPool } from './channel-pool.ts'
 import type { Declaration } from './declarations.ts'
-import { doubtful, isInDoubt } from './doubt.ts'
-import { NackPolicy } from './nack-policy.ts'
 import { Parking } from './parking.ts'
 import { PendingPublish } from './pending-publish.ts'
 import type { PublishLog } from './publish-log.ts'
 import { PublishQueue } from './publish-queue.ts'
 import type { Prepared, PublishLimits } from './publish-request.ts'
-import { mayResend, pauseMsOf, resendable } from './resending.ts'
 import type { Settlement } from './settlement.ts'
 import type { Counters } from './stats.ts'
-import { Suspects } from './suspects.ts'
 
 export interface DispatcherSettings extends AdmissionSettings {
   readonly name: string
@@ -28,31 +22,24 @@ export interface DispatcherSettings extends AdmissionSettings {
 export interface DispatcherHost {
   /** Why nothing can be published now, and waiting is no use. */
   refusal(): PooledProducerError | undefined
-  /** The lease that a channel is in, woken when the channel has room again. */
-  relieved(channel: PooledChannel): void
-  closed(channel: PooledChannel): void
   /** Resolves once the broker has it; never rejects, and waits for ever if need be. */
   declare(declaration: Declaration): Promise<void>
-  /** What the pool declared at this place is gone; false when it declared nothing there. */
-  forget(exchange: string, routingKey: string): boolean
 }
 
 /**
  * Takes publishes without a lease of the caller's: it leases a channel once per turn of the event loop,
- * writes what has come together, and gives the channel back at once; confirms arrive later. What a fault
- * leaves open it sends again; the outcome is the settlement's.
+ * writes what has come together, and gives the channel back at once. Confirms arrive later, and what they mean is the
+ * arbiter's.
  */
-export class Dispatcher implements ChannelOwner<PendingPublish> {
+export class Dispatcher {
   readonly #channels: () => ChannelPool
   readonly #host: DispatcherHost
   readonly #settings: DispatcherSettings
   readonly #counters: Counters
   readonly #log: PublishLog
   readonly #queue: PublishQueue
-  readonly #suspects: Suspects
   readonly #settlement: Settlement
   readonly #parking: Parking
-  readonly #nacks = new NackPolicy()
   /** Whether callers' contexts are kept: only amqplib's public publish has a use for them, and until a channel is open nobody knows. */
   keepsContext = true
   #turn = 0
@@ -75,9 +62,6 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
     this.#settlement = settlement
     this.#log = log
     this.#queue = this.newQueue()
-    this.#suspects = new Suspects(this.newQueue(), (channel, publish) =>
-      this.#write(channel, publish, performance.now()),
-    )
     this.#parking = new Parking(
       (declaration) => this.#host.declare(declaration),
       (publishes) => this.adopt(publishes),
@@ -170,65 +154,21 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
     while (isAll ? channel.isUsable : channel.room > 0) {
       const publish = line.shift()
       if (publish === undefined) break
-      this.#write(channel, publish, now)
+      this.write(channel, publish, now)
     }
     channel.flush()
   }
 
-  confirmed(publish: PendingPublish, confirmMs: number, channel: PooledChannel): void {
-    this.#settlement.confirm(publish, confirmMs, channel)
-  }
-
-  refused(publish: PendingPublish, error: PooledProducerError, channel: PooledChannel): void {
-    if (publish.isSettled) return
-    if (error.code === 'ERR_UNROUTABLE') this.#countReturn(publish, error)
-    else if (isMissingExchange(error)) this.#declareAgain(publish, error)
-    const isNack = error.code === 'ERR_NACKED' && mayResend(publish)
-    const pauseMs = isNack ? this.#nacks.judge(publish, channel) : undefined
-    if (pauseMs === undefined)
-      return this.#settlement.fail(publish, isInDoubt(publish, error) ? doubtful(error) : error)
-    this.#counters.retries++
-    this.#log.retried([publish], error)
-    this.#adoptLater([publish], Math.max(pauseMs, pauseMsOf(publish)))
-  }
-
-  orphaned(publishes: PendingPublish[], error: PooledProducerError): void {
-    const unsettled = publishes.filter((publish) => !publish.isSettled)
-    const open = resendable(unsettled, error, this.#settlement)
-    this.#counters.retries += open.length
-    this.#log.retried(open, error)
-    if (isSuspicion(error)) return this.#suspects.add(open, this.#channels())
-    for (const publish of open) publish.isInDoubt = true
-    this.adopt(open.filter((publish) => pauseMsOf(publish) === 0))
-    for (const publish of open) {
-      const pauseMs = pauseMsOf(publish)
-      if (pauseMs > 0) this.#adoptLater([publish], pauseMs)
+  /** Writes one publish, whatever the channel's window; the channel is flushed by whoever asks. */
+  write(channel: PooledChannel, publish: PendingPublish, now: number): void {
+    try {
+      // A tracer's publish runs in the context of whoever called: it begins its span there.
+      if (channel.isFast || publish.context === undefined) channel.write(publish, now)
+      else publish.context.runInAsyncScope(() => channel.write(publish, now))
+      publish.attempts++
+    } catch (error) {
+      this.#settlement.fail(publish, unwritten(error))
     }
-  }
-
-  #adoptLater(publishes: readonly PendingPublish[], pauseMs: number): void {
-    if (pauseMs === 0) this.adopt(publishes)
-    else setTimeout(() => this.adopt(publishes), pauseMs).unref()
-  }
-
-  relieved(channel: PooledChannel): void {
-    this.#host.relieved(channel)
-    this.wake()
-  }
-
-  closed(channel: PooledChannel): void {
-    this.#host.closed(channel)
-  }
-
-  #countReturn(publish: PendingPublish, error: PooledProducerError): void {
-    this.#counters.returns++
-    this.#declareAgain(publish, error)
-  }
-
-  /** Declared by the pool, it is declared again by the next publish, which can work then. */
-  #declareAgain({ template }: PendingPublish, error: PooledProducerError): void {
-    const { exchange, routingKey } = template.fields
-    if (this.#host.forget(exchange, routingKey)) Object.assign(error, { retryable: true })
   }
 
   #beginTurn(): number {
@@ -274,30 +214,12 @@ export class Dispatcher implements ChannelOwner<PendingPublish> {
     if (this.#log.isDebug) this.#log.leased(channel, lease, reused, waitMs)
     return lease
   }
-
-  #write(channel: PooledChannel, publish: PendingPublish, now: number): void {
-    try {
-      // A tracer's publish runs in the context of whoever called: it begins its span there.
-      if (channel.isFast || publish.context === undefined) channel.write(publish, now)
-      else publish.context.runInAsyncScope(() => channel.write(publish, now))
-      publish.attempts++
-    } catch (error) {
-      this.#settlement.fail(publish, unwritten(error))
-    }
-  }
 }
 
 function traceOf(publish: PendingPublish): Omit<PublishTrace, 'pool'> {
   const { task, taskId, body } = publish
   const { exchange, routingKey } = publish.template.fields
   return { exchange, routingKey, task, taskId, bytes: Buffer.byteLength(body) }
-}
-
-/** AMQP's reply code for something that does not exist. */
-const NOT_FOUND = 404
-
-function isMissingExchange({ code, cause }: PooledProducerError): boolean {
-  return code === 'ERR_CHANNEL_CLOSED' && (cause as { code?: unknown } | undefined)?.code === NOT_FOUND
 }
 
 const NO_OPTIONS: PublishLimits = Object.freeze({})

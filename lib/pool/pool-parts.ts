@@ -2,6 +2,7 @@ import type { PooledProducerError } from '../errors.ts'
 import { EventHub } from '../observe/event-hub.ts'
 import { EventLog } from '../observe/log.ts'
 import type { EffectivePoolOptions } from '../options.ts'
+import { Arbiter } from './arbiter.ts'
 import { ChannelFactory, type PooledChannel } from './channel-factory.ts'
 import { ChannelPool } from './channel-pool.ts'
 import { ConnectionSet, type Obstacle, repeated } from './connection-set.ts'
@@ -60,19 +61,28 @@ export class PoolParts implements Parts {
       () => this.channels,
       {
         refusal: () => this.#refusal() ?? this.connections.outage(),
-        relieved: (channel) => this.leases.wake(channel),
-        closed: (channel) => this.#channelClosed(channel),
         declare: (declaration) => this.#declare(declaration),
-        forget: (exchange, routingKey) => this.#declarations.forget(exchange, routingKey),
       },
       options,
       this.counters,
       this.settlement,
       publishLog,
     )
+    const arbiter = new Arbiter(
+      this.dispatcher,
+      () => this.channels,
+      {
+        relieved: (channel) => this.leases.wake(channel),
+        closed: (channel) => this.#channelClosed(channel),
+        forget: (exchange, routingKey) => this.#declarations.forget(exchange, routingKey),
+      },
+      this.counters,
+      this.settlement,
+      publishLog,
+    )
     this.factory = new ChannelFactory(
       this.connections.all,
-      this.dispatcher,
+      arbiter,
       options,
       this.#declarations,
       this.counters,
