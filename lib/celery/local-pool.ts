@@ -1,6 +1,8 @@
 import { brotliDecompressSync, inflateSync } from 'node:zlib'
 import { asError, PooledProducerError, quiet } from '../errors.ts'
 import type { Prepared } from '../pool/publish-request.ts'
+import { type CloseReport, closedPool } from '../pool/shutdown.ts'
+import { Counters, figuresOf, type PoolState, type PoolStats } from '../pool/stats.ts'
 import { MemoryResults } from './results/memory-results.ts'
 
 /** Does in this process what a worker would do. What it gives, or resolves with, is the task's result. */
@@ -26,15 +28,16 @@ export interface LocalTask {
 
 /**
  * Stands in the place of a pool where nothing goes to a broker: each message is made as it would be sent, and
- * its task runs here, if there is a handler for it.
+ * its task runs here, if there is a handler for it. A server asks of it, and closes it, as it does a pool.
  */
 export class LocalPool {
   readonly results: MemoryResults = new MemoryResults()
-  readonly state = 'open'
+  readonly counters: Counters = new Counters()
   readonly options = { broker: [], logger: false, name: 'local', acquireTimeoutMs: 1 } as const
   readonly #handlers: ReadonlyMap<string, TaskHandler>
   readonly #isComplete: boolean
   readonly #taken: (task: LocalTask) => void
+  #isClosed = false
 
   /**
    * @param isComplete whether a task without a handler fails, as at a worker that does not know it.
@@ -48,6 +51,10 @@ export class LocalPool {
     this.#handlers = handlers
     this.#isComplete = isComplete
     this.#taken = taken
+  }
+
+  get state(): PoolState {
+    return this.#isClosed ? 'closed' : 'open'
   }
 
   /** Resolves when the task has run. */
@@ -64,17 +71,54 @@ export class LocalPool {
     return quiet(Promise.reject(noBroker()))
   }
 
+  use(): Promise<never> {
+    return this.acquire()
+  }
+
+  publish(): Promise<never> {
+    return this.acquire()
+  }
+
   subscribe(): never {
     throw noBroker()
   }
 
-  async close(): Promise<void> {}
+  /** Nothing happens here that a pool tells its listeners. */
+  on(): this {
+    return this
+  }
+
+  off(): this {
+    return this
+  }
+
+  stats(): PoolStats {
+    const none = { connections: 0, channels: 0, leased: 0, idle: 0, waiting: 0, inFlight: 0, bufferedBytes: 0 }
+    return { state: this.state, ...none, ...figuresOf(this.counters) }
+  }
+
+  async ready(): Promise<void> {}
+
+  async drain(): Promise<void> {}
+
+  async close(): Promise<CloseReport> {
+    this.#isClosed = true
+    return { confirmed: 0, unknown: [], notSent: [] }
+  }
 
   async #run(prepared: Prepared, result: unknown): Promise<unknown> {
     const task = taskOf(prepared)
     // Without one it is a command or an event, which nobody hears.
     if (task === undefined) return result
-    this.#taken(task)
+    this.counters.publishes++
+    try {
+      if (this.#isClosed) throw closedPool('the pool is closed')
+      this.#taken(task)
+    } catch (error) {
+      this.counters.countFailure((error as PooledProducerError).code)
+      throw error
+    }
+    this.counters.confirms++
     const handler = this.#handlers.get(task.name)
     if (handler !== undefined) await this.#handle(handler, task)
     else if (this.#isComplete) this.results.fail(task.taskId, notRegistered(task.name))

@@ -39,7 +39,7 @@ const INTERRUPTED = 130
 export async function reportCommand(argv: readonly string[], terminal: Terminal = process): Promise<number> {
   const { stdin, stdout, stderr } = terminal
   const options = parse(argv)
-  if (typeof options === 'string') return refuse(terminal, `${options}\n\n${USAGE}`)
+  if (typeof options === 'string') return refuse(terminal, `${printable(options)}\n\n${USAGE}`)
   if (options.isHelp) {
     stdout.write(USAGE)
     return 0

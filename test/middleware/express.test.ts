@@ -4,6 +4,7 @@ import { expect, test } from '@jest/globals'
 import express from 'express'
 import type { Celery } from '../../lib/celery/celery.ts'
 import { celeryFailures, celeryHealth, celeryRequests, shutDownOnSignal } from '../../lib/middleware/express.ts'
+import { createTestCelery } from '../../lib/testing/recorded-celery.ts'
 import { useBroker } from '../support/broker.ts'
 import { afterTest } from '../support/cleanup.ts'
 import { until } from '../support/condition.ts'
@@ -114,6 +115,16 @@ test('shutting down takes no more requests, closes the pool, and takes its liste
   expect(app.pool.state).toBe('closed')
   expect(process.listenerCount('SIGUSR2')).toBe(listeners)
   await expect(post(`${url}/sums`)).rejects.toThrow()
+})
+
+test('a server with an app for tests probes and shuts down as any other', async () => {
+  const app = createTestCelery()
+  const { url, server } = await serve(app, 'mail')
+
+  expect((await fetch(`${url}/health`)).status).toBe(200)
+  expect((await post(`${url}/sums`)).status).toBe(202)
+  await shutDownOnSignal(server, app, { signals: ['SIGUSR2'] })()
+  expect(app.pool.state).toBe('closed')
 })
 
 test('a time limit that is none is refused when the server starts', async () => {

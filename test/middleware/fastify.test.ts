@@ -137,6 +137,16 @@ test('a publish is given up when the client goes away', async () => {
   expect(lines.find(({ event }) => event === 'request.task')).toMatchObject({ code: 'ERR_ABORTED', reqId: 'req-1' })
 })
 
+test('a server whose tasks run in its own process starts, serves and closes as any other', async () => {
+  const { server } = await serverWith({ taskAlwaysEager: true, taskHandlers: { 'tasks.add': ([x, y]) => [x, y] } })
+  server.post('/sums', async (request) => ({ sum: await (await request.celery.sendTask('tasks.add', [2, 3])).get() }))
+
+  expect(await (await ask(server, '/sums')).json()).toEqual({ sum: [2, 3] })
+  expect(await healthCheck(server)).toMatchObject({ celery: { status: 'up' } })
+  await server.close()
+  expect(await healthCheck(server)).toBe(false)
+})
+
 test('an app that was made elsewhere stays open when the server closes', async () => {
   const app = makeApp({ broker: broker.url })
   const { server } = await serverWith({ app })

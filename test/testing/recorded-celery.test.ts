@@ -97,8 +97,34 @@ describe('createTestCelery', () => {
     expect(await waiting).toMatchObject({ code: 'ERR_POOL_CLOSED' })
   })
 
-  test('has no broker to lease a channel of', async () => {
-    await expect(createTestCelery().pool.acquire()).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' })
+  test('has no broker to lease a channel of, or to publish to', async () => {
+    const { pool } = createTestCelery()
+    const refused = { code: 'ERR_INVALID_OPTION', message: 'there is no broker here: tasks run in this process' }
+
+    await expect(pool.acquire()).rejects.toMatchObject(refused)
+    await expect(pool.use(() => 1)).rejects.toMatchObject(refused)
+    await expect(pool.publish({ routingKey: 'q', body: 'x' })).rejects.toMatchObject(refused)
+  })
+
+  test('counts what was sent, and takes nothing more once its pool is closed', async () => {
+    const app = createTestCelery()
+    const { pool } = app
+    await Promise.all([pool.ready(), pool.drain(), app.sendTask('tasks.add')])
+    app.rejectNext(new PooledProducerError('ERR_UNROUTABLE', 'no queue'))
+    await failureOf(app.sendTask('tasks.add'))
+
+    expect(pool.stats()).toMatchObject({
+      state: 'open',
+      publishes: 2,
+      confirms: 1,
+      failures: 1,
+      waiting: 0,
+      inFlight: 0,
+    })
+    expect(await pool.close()).toEqual({ confirmed: 0, unknown: [], notSent: [] })
+    expect(pool.state).toBe('closed')
+    expect(await failureOf(app.sendTask('tasks.add'))).toMatchObject({ code: 'ERR_POOL_CLOSED', outcome: 'not-sent' })
+    expect(app.sent).toHaveLength(1)
   })
 })
 
