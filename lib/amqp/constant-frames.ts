@@ -20,6 +20,7 @@ const BASIC_PUBLISH = 40
 export interface Hole {
   readonly at: number
   readonly value: number
+  readonly isSteady: boolean
 }
 
 /** Where things are in the constant bytes. */
@@ -132,7 +133,7 @@ function writeHeaders(out: ByteWriter, headers: object, ids: number[], texts: Ho
         ids.push(out.length)
         out.bytes(Buffer.alloc(ID_LENGTH))
       } else {
-        texts.push({ at: out.length, value: value.value })
+        texts.push({ at: out.length, value: value.value, isSteady: value.isSteady })
       }
       return true
     })

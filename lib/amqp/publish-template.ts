@@ -8,6 +8,7 @@ import {
   FRAME_START_BYTES,
   writeConstantFrames,
 } from './constant-frames.ts'
+import { CutFrames } from './cut-frames.ts'
 import { isMisread } from './field-table.ts'
 import type { Slab } from './slab.ts'
 import { ID_LENGTH, Slot, type TemplateFields } from './template-fields.ts'
@@ -34,18 +35,12 @@ export class PublishTemplate {
   readonly fields: TemplateFields
   /** What a message holds in its template beside its own bytes; nothing where others share it. */
   readonly heldBytes: number
-  /** The constant bytes, cut where a text slot stands. */
-  readonly #pieces: Buffer[] = []
-  /** Per piece, where the id goes. */
-  readonly #ids: number[][] = []
-  /** After each piece but the last, which value follows. */
-  readonly #texts: number[] = []
+  readonly #frames: CutFrames
   readonly #hasId: boolean
   readonly #methodBytes: number
   readonly #tableAt: number
   /** From the end of the header table to the end of the content header's frame. */
   readonly #bytesAfterTable: number
-  readonly #constantBytes: number
 
   /**
    * @param isShared false: it is made for one message.
@@ -59,24 +54,17 @@ export class PublishTemplate {
     this.#methodBytes = methodEnd
     this.#tableAt = tableStart
     this.#bytesAfterTable = out.length - tableEnd
-    this.#constantBytes = out.length
     this.heldBytes = isShared ? 0 : out.length + OWN_BYTES
     this.#hasId = ids.length > 0
     this.#checkSize(tableEnd - tableStart, 0, 0)
-
-    let start = 0
-    for (const { at, value } of [...texts, { at: out.length, value: -1 }]) {
-      this.#pieces.push(out.copy(start, at))
-      this.#ids.push(ids.filter((id) => id >= start && id < at).map((id) => id - start))
-      if (value >= 0) this.#texts.push(value)
-      start = at
-    }
+    this.#frames = new CutFrames(out.copy(), ids, texts)
   }
 
   /** No message with this filling takes more bytes on the wire. */
   maxBytes({ values, body }: Filling, frameMax: number): number {
-    let bytes = this.#constantBytes
-    for (const index of this.#texts) bytes += 4 + textOf(values, index).length * MAX_BYTES_OF_CHARACTER
+    this.#frames.fit(values)
+    let bytes = this.#frames.length
+    for (const index of this.#frames.texts) bytes += 4 + textOf(values, index).length * MAX_BYTES_OF_CHARACTER
     const bodyBytes = typeof body === 'string' ? body.length * MAX_BYTES_OF_CHARACTER : body.length
     const bodyFrames = Math.ceil(bodyBytes / (frameMax - FRAME_OVERHEAD_BYTES)) + 1
     return bytes + bodyBytes + bodyFrames * FRAME_OVERHEAD_BYTES
@@ -90,24 +78,26 @@ export class PublishTemplate {
    *   was written counts then.
    */
   write(slab: Slab, at: number, channel: number, filling: Filling, frameMax: number): number {
+    const { values } = filling
+    this.#frames.fit(values)
+    const { pieces, ids: idsOfPieces, texts } = this.#frames
     const isAscii = this.#encodeAscii(slab, filling)
     const { bytes, view } = slab
-    const { values } = filling
     let end = at
     // What of the text in the scratch area comes next; the id is its beginning.
     let next = this.#hasId ? ID_LENGTH : 0
-    for (let piece = 0; piece < this.#pieces.length; piece++) {
-      const constant = this.#pieces[piece] as Buffer
+    for (let piece = 0; piece < pieces.length; piece++) {
+      const constant = pieces[piece] as Buffer
       bytes.set(constant, end)
-      const ids = this.#ids[piece] as number[]
+      const ids = idsOfPieces[piece] as readonly number[]
       for (let i = 0; i < ids.length; i++) {
         const idAt = end + (ids[i] as number)
         if (isAscii) bytes.copyWithin(idAt, 0, ID_LENGTH)
         else bytes.write(values[0] as string, idAt)
       }
       end += constant.length
-      if (piece === this.#texts.length) break
-      const text = textOf(values, this.#texts[piece] as number)
+      if (piece === texts.length) break
+      const text = textOf(values, texts[piece] as number)
       const textBytes = isAscii ? text.length : bytes.write(text, end + 4)
       view.setUint32(end, textBytes)
       end += 4
@@ -137,8 +127,9 @@ export class PublishTemplate {
 
   /** Encodes all that varies into the scratch area; false when it is too long, or more than ASCII. */
   #encodeAscii({ scratch }: Slab, { values, body }: Filling): boolean {
+    const { texts } = this.#frames
     let text = this.#hasId ? (values[0] as string) : ''
-    for (let i = 0; i < this.#texts.length; i++) text += textOf(values, this.#texts[i] as number)
+    for (let i = 0; i < texts.length; i++) text += textOf(values, texts[i] as number)
     if (typeof body === 'string') text += body
     const { length } = text
     if (length > scratch.length) return false
@@ -152,8 +143,9 @@ export class PublishTemplate {
    * @throws {PooledProducerError} ERR_MESSAGE_TOO_LARGE
    */
   checkSize({ values }: Filling, frameMax: number): void {
-    let end = this.#constantBytes
-    for (const index of this.#texts) end += 4 + Buffer.byteLength(textOf(values, index))
+    this.#frames.fit(values)
+    let end = this.#frames.length
+    for (const index of this.#frames.texts) end += 4 + Buffer.byteLength(textOf(values, index))
     this.#checkSize(end - this.#bytesAfterTable - this.#tableAt, end - this.#methodBytes, frameMax)
   }
 

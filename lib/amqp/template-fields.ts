@@ -7,9 +7,12 @@ import type { MessageProperties } from './message.ts'
 export class Slot {
   /** Which of a message's values fills it. */
   readonly value: number
+  /** Whether many messages on end have the same. */
+  readonly isSteady: boolean
 
-  constructor(value: number) {
+  constructor(value: number, isSteady = false) {
     this.value = value
+    this.isSteady = isSteady
   }
 }
 
@@ -20,6 +23,11 @@ export const ID_LENGTH = 36
 /** The place of `values[index]`, with an index from 1, once, in the headers. */
 export function textSlot(index: number): Slot {
   return new Slot(index)
+}
+
+/** The same for a text that many messages on end have in common: it costs a message nothing as long as it stays. */
+export function steadySlot(index: number): Slot {
+  return new Slot(index, true)
 }
 
 /** What all messages of a template have in common; a {@link Slot} stands where they differ. */

@@ -104,15 +104,16 @@ export class TaskMessages {
     const { protocol, serializer, traceContext } = this.#format
     if (protocol === 1) return this.#prepareV1(id, args, kwargs)
     const body = this.#compressed(serializer.encode(args, kwargs, this.#embed))
-    const { argsrepr, kwargsrepr } = this.options
-    const values = [id, argsrepr ?? argsRepr(args), kwargsrepr ?? kwargsRepr(kwargs)]
+    const argsrepr = this.options.argsrepr ?? argsRepr(args)
+    const kwargsrepr = this.options.kwargsrepr ?? kwargsRepr(kwargs)
     const trace = traceContext === undefined ? undefined : traceNow(traceContext)
-    if (!this.#isFixed) return { template: this.#templates.single(id, this.#timesNow(), trace), values, body }
-    const template = this.#templates.shared(trace)
-    if (this.#hasTimes || trace !== undefined) {
-      const { eta, expires } = this.#timesNow()
-      values.push(eta ?? '', expires ?? '')
+    if (!this.#isFixed) {
+      return { template: this.#templates.single(id, this.#timesNow(), trace), values: [id, argsrepr, kwargsrepr], body }
     }
+    const template = this.#templates.shared(trace)
+    if (!this.#hasTimes && trace === undefined) return { template, values: [id, argsrepr, kwargsrepr], body }
+    const { eta, expires } = this.#timesNow()
+    const values = [id, argsrepr, kwargsrepr, eta ?? '', expires ?? '']
     if (trace !== undefined) values.push(trace.traceparent, trace.tracestate ?? '')
     return { template, values, body }
   }

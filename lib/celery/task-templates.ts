@@ -1,5 +1,5 @@
 import { PublishTemplate } from '../amqp/publish-template.ts'
-import { ID_SLOT, type Slot, textSlot } from '../amqp/template-fields.ts'
+import { ID_SLOT, type Slot, steadySlot, textSlot } from '../amqp/template-fields.ts'
 import type { MessageFormat } from './message/message-format.ts'
 import { taskPropertiesV1 } from './message/message-v1.ts'
 import {
@@ -15,8 +15,8 @@ import type { ValidTrace } from './message/trace-context.ts'
 import type { ResultBackend } from './results/result-backend.ts'
 import { addressOf, type Place } from './routing/destination.ts'
 
-/** What fills the slots of a task's template, by place. */
-const SLOTS = { argsrepr: textSlot(1), kwargsrepr: textSlot(2), eta: textSlot(3), expires: textSlot(4) }
+/** What fills the slots of a task's template, by place. Tasks of one millisecond have the same times. */
+const SLOTS = { argsrepr: textSlot(1), kwargsrepr: textSlot(2), eta: steadySlot(3), expires: steadySlot(4) }
 const TRACE = { traceparent: textSlot(5), tracestate: textSlot(6) }
 /** The headers of a trace in the templates: without one, with one, and with one that has a state. */
 const TRACES = [undefined, { traceparent: TRACE.traceparent }, TRACE] as const

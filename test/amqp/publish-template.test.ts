@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { type Filling, PublishTemplate } from '../../lib/amqp/publish-template.ts'
 import { Slab } from '../../lib/amqp/slab.ts'
-import { ID_SLOT, Slot, type TemplateFields, textSlot } from '../../lib/amqp/template-fields.ts'
+import { ID_SLOT, Slot, steadySlot, type TemplateFields, textSlot } from '../../lib/amqp/template-fields.ts'
 import { PooledProducerError } from '../../lib/errors.ts'
 import { amqplibBytes } from './amqplib-bytes.ts'
 
@@ -89,15 +89,17 @@ const { value: headerValue } = fc.letrec<{ value: unknown; leaf: unknown }>((tie
   ),
 }))
 
-const TEXT_SLOTS = [textSlot(1), textSlot(2)]
+const TEXT_SLOTS = [textSlot, steadySlot].flatMap((first) => {
+  return [textSlot, steadySlot].map((second) => [first(1), second(2)])
+})
 const TEXT_KEYS = ['argsrepr', 'kwargsrepr']
 
 /** Headers with text slots between, before and behind what does not vary. */
 const headers = fc
-  .tuple(table(headerValue, 6), table(headerValue, 3), fc.subarray([0, 1]))
-  .map(([before, after, slots]) => {
+  .tuple(table(headerValue, 6), table(headerValue, 3), fc.subarray([0, 1]), fc.constantFrom(...TEXT_SLOTS))
+  .map(([before, after, slots, slotsByValue]) => {
     const all: Record<string, unknown> = before
-    for (const slot of slots) all[TEXT_KEYS[slot] as string] = TEXT_SLOTS[slot]
+    for (const slot of slots) all[TEXT_KEYS[slot] as string] = slotsByValue[slot]
     for (const key of Object.keys(after)) {
       Object.defineProperty(all, key, { value: after[key], enumerable: true, configurable: true })
     }
@@ -255,20 +257,27 @@ test('the arguments for publish of any message encode to the same bytes', () => 
   fc.assert(property, RUNS)
 })
 
-test('one template writes many messages, each with its own ids, texts and body', () => {
+test.each([
+  ['texts', textSlot],
+  ['steady texts', steadySlot],
+] as const)('one template writes many messages, each with its own ids, %s and body', (_, slot) => {
   const fields = {
     exchange: 'celery',
     routingKey: 'math',
     mandatory: true,
     properties: {
-      headers: { id: ID_SLOT, root_id: ID_SLOT, argsrepr: textSlot(1), lang: 'py', kwargsrepr: textSlot(2), end: null },
+      headers: { id: ID_SLOT, root_id: ID_SLOT, argsrepr: slot(1), lang: 'py', kwargsrepr: textSlot(2), end: ID_SLOT },
       correlationId: ID_SLOT,
     },
   }
   const template = new PublishTemplate(fields)
   const property = fc.property(fc.array(fc.tuple(values, body(SMALL_FRAME)), { maxLength: 5 }), (messages) => {
-    for (const [values, body] of messages) {
-      const filling = { values, body }
+    // Each twice, and in both orders: a steady text stays, comes back, and becomes another of the same length.
+    const twice = [...messages, ...messages.toReversed()].flatMap(([values, body]) => {
+      const reversed = [values[0], [...values[1]].toReversed().join(''), values[2]]
+      return [values, values, reversed].map((values) => ({ values, body }))
+    })
+    for (const filling of twice) {
       expect(written(template, filling, 3, LARGE_FRAME).equals(expectedBytes(fields, filling, 3, LARGE_FRAME))).toBe(
         true,
       )
