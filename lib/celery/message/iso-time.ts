@@ -9,8 +9,22 @@ const ISO = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(?::(\d\d)(?:[.,](\d+))?)?(Z|[+-]\
  * @param micros microseconds beyond these, 0 to 999.
  */
 export function isoFormat(ms: number, micros = 0): string {
-  const text = new Date(ms).toISOString()
-  return spelled(text.slice(0, 19), text.slice(20, 23) + `${micros}`.padStart(3, '0'))
+  const second = Math.floor(ms / 1_000)
+  return spelled(spelledSecond(second), `${(ms - second * 1_000) * 1_000 + micros}`.padStart(6, '0'))
+}
+
+// A Date and its text take 1 us. Tasks of one second ask for the same few, again in each of its milliseconds.
+const KEPT = 16
+const keptSeconds = new Float64Array(KEPT).fill(Number.NaN)
+const keptTexts: string[] = new Array(KEPT).fill('')
+
+function spelledSecond(second: number): string {
+  const place = second & (KEPT - 1)
+  if (keptSeconds[place] !== second) {
+    keptTexts[place] = new Date(second * 1_000).toISOString().slice(0, 19)
+    keptSeconds[place] = second
+  }
+  return keptTexts[place] as string
 }
 
 /**
