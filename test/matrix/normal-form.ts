@@ -29,7 +29,8 @@ const NEAR_SECONDS = 3_600
 
 /**
  * The records in a form that can be compared: each id is named by the place where it stands first, so that what is equal
- * in one form must be equal in the other.
+ * in one form must be equal in the other. Tasks that nothing puts in an order, such as those of a group, are run as they
+ * came in, over one connection or another: here they stand in the order of their arguments.
  *
  * @param sentAt when the call was made, in seconds since 1970.
  */
@@ -65,12 +66,18 @@ export function normalForm(records: readonly TaskRecord[], side: Side, tag: stri
     )
   }
   return {
-    records: records.map(({ task, request }) => ({
+    records: inOrder(records).map(({ task, request }) => ({
       task,
       request: visit(side === 'ours' ? withoutNewer(request) : request),
     })),
     times,
   }
+}
+
+function inOrder(records: readonly TaskRecord[]): TaskRecord[] {
+  const key = ({ task, request }: TaskRecord) => JSON.stringify([task, request.args, request.kwargs]).replace(ID, '')
+  const keyed = records.map((record) => ({ record, key: key(record) }))
+  return keyed.sort((a, b) => (a.key < b.key ? -1 : Number(a.key > b.key))).map(({ record }) => record)
 }
 
 /** Milliseconds to live: with an `expires` at a date another number at each moment. */
