@@ -176,7 +176,7 @@ export function destroySocket(model: ChannelModel, reason: Error): boolean {
 export function trimUnconfirmed(channel: ConfirmChannel): void {
   const inner = channel as unknown as InnerChannel
   if (!Array.isArray(inner.unconfirmed)) return
-  while (inner.unconfirmed.length > 0 && inner.unconfirmed[0] === null) {
+  while (inner.unconfirmed[0] === null) {
     inner.unconfirmed.shift()
     inner.lwm++
   }

@@ -1,8 +1,16 @@
+import type { EventEmitter } from 'node:events'
+import { PassThrough } from 'node:stream'
 import { afterEach, expect, test } from '@jest/globals'
-import { earlyErrorOf } from '../../lib/amqp/handshake-guard.ts'
+import type { ChannelModel } from 'amqplib'
+import { earlyErrorOf, guardHandshakes } from '../../lib/amqp/handshake-guard.ts'
 import { connectPlainly } from '../../lib/amqp/plain-connection.ts'
+import { amqplibModule } from './amqplib-bytes.ts'
 import { closeConnections, newConnection } from './recorded-owners.ts'
 import { closing, OPEN_OK, type Script, startScriptedServer } from './scripted-server.ts'
+
+const { Connection } = amqplibModule('connection') as {
+  Connection: new (stream: PassThrough) => EventEmitter & { acceptLoop(): void }
+}
 
 afterEach(closeConnections)
 
@@ -35,4 +43,22 @@ test('a connection that nothing is wrong with has no early error', async () => {
 
   expect(earlyErrorOf(connection)).toBeUndefined()
   await connection.close()
+})
+
+test('of several early errors the first is kept: the others come of it', () => {
+  guardHandshakes()
+  const connection = new Connection(new PassThrough())
+  connection.acceptLoop()
+  const first = new Error('first')
+  for (const error of [first, new Error('second')]) connection.emit('error', error)
+
+  expect(earlyErrorOf({ connection } as unknown as ChannelModel)).toBe(first)
+})
+
+test('however often it is asked for, amqplib is guarded once', () => {
+  guardHandshakes()
+  const { acceptLoop } = Connection.prototype
+  guardHandshakes()
+
+  expect(Connection.prototype.acceptLoop).toBe(acceptLoop)
 })

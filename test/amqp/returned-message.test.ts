@@ -34,8 +34,8 @@ test('a message is found by an id of its own, the correlation id before the mess
   expect(findReturned(returned({ correlationId: 'c', messageId: 'm' }), [byMessage, byCorrelation])).toBe(byCorrelation)
 })
 
-test('of several that match, the first was returned', () => {
-  const [first, second] = [sent({ messageId: 'm' }), sent({ messageId: 'm' })]
+test('of several with the id, the first was returned, whatever they hold', () => {
+  const [first, second] = [sent({ messageId: 'm' }, { body: 'other' }), sent({ messageId: 'm' })]
   expect(findReturned(returned({ messageId: 'm' }), [first, second])).toBe(first)
 })
 

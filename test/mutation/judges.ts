@@ -14,7 +14,7 @@ const ANSWERS: Judges = {
 /** What can be changed, and who judges it; those that need a broker share one. */
 export const JUDGES: Readonly<Record<string, Judges>> = {
   'amqp/ack-reader': { tests: ['amqp/ack-reader'] },
-  'amqp/amqplib-internals': { ...ANSWERS, tests: [...ANSWERS.tests, 'amqp/confirm-channel'] },
+  'amqp/amqplib-internals': { tests: ['amqp/amqplib-internals'] },
   'amqp/backoff': { tests: ['amqp/backoff'] },
   'amqp/broker-url': { tests: ['amqp/broker-url'] },
   'amqp/byte-writer': { tests: ['amqp/publish-template'] },
@@ -48,7 +48,7 @@ export const JUDGES: Readonly<Record<string, Judges>> = {
   'pool/channel-pool': { tests: ['pool/channel-pool', 'pool/leases'] },
   'pool/connection-set': { tests: ['pool/producer-pool', 'pool/lost-connection'] },
   'pool/deadlines': { tests: ['pool/deadlines'] },
-  'pool/declarations': { tests: ['pool/dispatcher', 'pool/producer'] },
+  'pool/declarations': { tests: ['pool/declarations'], without: /does not answer after a reconnect/ },
   'pool/doubt': { tests: ['pool/doubt'] },
   'pool/leases': { tests: ['pool/leases'] },
   'pool/nack-policy': { tests: ['pool/nack-policy'] },

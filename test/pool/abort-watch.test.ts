@@ -15,6 +15,7 @@ test('everybody who watches a signal is called back, and one listener does for a
   controller.abort()
 
   expect(callbacks.map(({ mock }) => mock.calls.length)).toEqual([1, 1, 1])
+  expect(listenersOf(controller.signal)).toBe(0)
 })
 
 test('signals are watched each on its own', () => {

@@ -62,7 +62,7 @@ test('a confirm resolves with a receipt, or with the result of the call', async 
   ]
   for (const publish of [message, task, other]) settlement.confirm(publish, 2, channel)
 
-  expect(await message.promise).toEqual({ channel: 7, attempts: 1, confirmMs: 2 })
+  expect(await message.promise).toStrictEqual({ channel: 7, attempts: 1, confirmMs: 2 })
   expect(await task.promise).toEqual({ taskId: 'a', channel: 7, attempts: 2, confirmMs: 2 })
   expect(await other.promise).toBe('result')
 })
@@ -93,7 +93,7 @@ test('the error of a message that is no task carries no id', async () => {
   settlement.fail(publish, error)
 
   await failureOf(publish.promise)
-  expect(Object.hasOwn(error, 'taskId') && error.taskId !== undefined).toBe(false)
+  expect(Object.keys(error)).not.toContain('taskId')
 })
 
 test('the first outcome stands, whatever comes later', async () => {
@@ -118,7 +118,7 @@ test('what is refused before it is a publish is counted and logged as one that f
 
   const nameless = new PooledProducerError('ERR_INVALID_OPTION', 'bad')
   await failureOf(settlement.refuse(nameless, undefined, undefined))
-  expect(nameless.taskId).toBeUndefined()
+  expect(Object.keys(nameless)).not.toContain('taskId')
 })
 
 test('all that are open can be failed, each with an error of its own', async () => {

@@ -4,6 +4,7 @@ import type { AcquireOptions } from '../../lib/pool/leases.ts'
 import type { Producer } from '../../lib/pool/producer.ts'
 import { useLease } from '../../lib/pool/use-lease.ts'
 import { failureOf } from '../support/failure.ts'
+import { startScript } from '../support/script.ts'
 
 const OPTIONS: AcquireOptions = { timeoutMs: 5 }
 const producer = { isReleased: false } as { isReleased: boolean } & Producer
@@ -58,6 +59,23 @@ test('where there is no producer the function is not called', async () => {
   expect(await failureOf(useLease(lender, run, OPTIONS))).toBe(error)
   expect(run).not.toHaveBeenCalled()
   expect(release).not.toHaveBeenCalled()
+})
+
+test('a fault of the pool’s that nobody awaits ends no process', async () => {
+  acquire.mockRejectedValue(new PooledProducerError('ERR_ACQUIRE_TIMEOUT', 'none'))
+  void useLease(lender, () => {}, OPTIONS)
+  // A rejection that nobody handles fails the test by now.
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(acquire).toHaveBeenCalledTimes(1)
+})
+
+test('a fault of the function’s own that nobody awaits is for Node to tell, as any other', async () => {
+  const script = startScript(`
+    import { useLease } from '../../lib/pool/use-lease.ts'
+    const lender = { acquire: async () => ({ isReleased: false }), release() {} }
+    void useLease(lender, () => { throw new Error('mine') }, {})`)
+
+  expect(await script.ended).toEqual({ code: 1, signal: null })
 })
 
 test('what is no function is refused before a producer is taken', async () => {
