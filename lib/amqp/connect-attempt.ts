@@ -131,6 +131,7 @@ export class ConnectAttempt {
     check: (value: unknown) => asserts value is T,
   ): Promise<T | undefined> {
     if (typeof given !== 'function') return given
+    this.#giveUp.signal.throwIfAborted()
     this.#asked = name
     try {
       const value: unknown = await Promise.race([(given as () => T | PromiseLike<T>)(), this.#givenUp()])

@@ -1,12 +1,21 @@
-import { afterEach, expect, test } from '@jest/globals'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { once } from 'node:events'
+import { createServer, type Server, Socket } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
+import { afterEach, expect, jest, test } from '@jest/globals'
+import type { ChannelModel } from 'amqplib'
+import { parseBrokerUrl } from '../../lib/amqp/broker-url.ts'
+import { ConnectAttempt, type ConnectSettings, paceMs } from '../../lib/amqp/connect-attempt.ts'
 import type { Login } from '../../lib/login.ts'
 import { rabbitmqTest, useBroker } from '../support/broker.ts'
 import { newAuthority } from '../support/certificates.ts'
+import { afterTest } from '../support/cleanup.ts'
 import { until } from '../support/condition.ts'
+import { failureOf } from '../support/failure.ts'
 import { startTlsFront } from '../support/tls-front.ts'
-import { closeConnections, newConnection, openConnection } from './recorded-owners.ts'
-import { START, startScriptedServer } from './scripted-server.ts'
-import { tlsTest } from './self-signed.ts'
+import { CONNECTION_SETTINGS, closeConnections, newConnection, openConnection } from './recorded-owners.ts'
+import { closing, START, startScriptedServer } from './scripted-server.ts'
+import { selfSigned, tlsTest } from './self-signed.ts'
 
 const broker = useBroker()
 
@@ -134,4 +143,133 @@ tlsTest('whoever trusts anybody is warned', async () => {
 
   expect(told.of('warned')).toMatchObject([{ reason: expect.stringMatching(/^rejectUnauthorized is false: /) }])
   await until(() => front.clients.length === 1)
+})
+
+/** One attempt, what it warned of, and what comes of it; its server ends the connection. */
+function attemptAt(url: string, settings: Partial<ConnectSettings> = {}) {
+  const warnings: string[] = []
+  const attempt = new ConnectAttempt(parseBrokerUrl(url), { ...CONNECTION_SETTINGS, ...settings })
+  // An error without a listener would end the process.
+  const connected = (model: ChannelModel): ChannelModel => model.on('error', () => {})
+  return { attempt, warnings, connect: () => attempt.connect(3, { connected, warned: (text) => warnings.push(text) }) }
+}
+
+/** The port of a server. */
+async function portOf(server: Server): Promise<number> {
+  afterTest(() => server.close())
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return (server.address() as { port: number }).port
+}
+
+test('attempts follow each other after 1.5 s, or more slowly where each has longer than seven of these', () => {
+  expect([paceMs(1_000), paceMs(10_000), paceMs(21_000)]).toEqual([1_500, 1_500, 3_000])
+})
+
+test('an attempt knows how long it has taken', () => {
+  const { attempt } = attemptAt('amqp://localhost')
+  const now = performance.now()
+  jest.spyOn(performance, 'now').mockReturnValue(now + 25)
+  expect(Math.floor(attempt.elapsedMs)).toBe(25)
+})
+
+test("the broker is told the URL's login, and whose connection it is", async () => {
+  await using server = await startScriptedServer()
+  await attemptAt(server.url.replace('//', '//me:pass@')).connect()
+
+  const { response, clientProperties } = server.received('ConnectionStartOk')?.fields ?? {}
+  expect(`${response}`).toBe('\0me\0pass')
+  expect(clientProperties).toMatchObject({ connection_name: `pooled-producer test ${process.pid}/3` })
+})
+
+test('its socket sends small writes at once, and notices a dead peer', async () => {
+  await using server = await startScriptedServer()
+  const [noDelay, keepAlive] = [
+    jest.spyOn(Socket.prototype, 'setNoDelay'),
+    jest.spyOn(Socket.prototype, 'setKeepAlive'),
+  ]
+  await attemptAt(server.url).connect()
+
+  expect(noDelay.mock.calls[0]?.[0]).toBe(true)
+  expect(keepAlive.mock.calls[0]?.[0]).toBe(true)
+})
+
+test('a tracer hears of an attempt for whom and where it is', async () => {
+  await using server = await startScriptedServer()
+  const heard: unknown[] = []
+  const hear = (message: unknown) => void heard.push(message)
+  subscribe('tracing:pooled-producer:connect:start', hear)
+  afterTest(() => unsubscribe('tracing:pooled-producer:connect:start', hear))
+  await attemptAt(server.url).connect()
+
+  expect(heard).toMatchObject([
+    { pool: 'test', connection: 3, broker: server.url.replace('//', '//guest@').concat('/%2F') },
+  ])
+})
+
+test('an attempt without an answer ends in time, with its socket, and blames no function that has answered', async () => {
+  const server = createServer()
+  const dialled = once(server, 'connection')
+  const url = `amqp://127.0.0.1:${await portOf(server)}`
+  const credentials = () => ({ username: 'me', password: 'right' })
+  const failure = failureOf(attemptAt(url, { connectTimeoutMs: 100, credentials }).connect())
+  const [socket] = (await dialled) as [Socket]
+  const closed = once(socket.on('error', () => {}).resume(), 'close')
+
+  expect(await failure).toMatchObject({
+    code: 'ERR_BROKER_UNAVAILABLE',
+    message: expect.stringMatching(/cannot be reached: no connection in 100 ms$/),
+  })
+  await closed
+})
+
+test('an attempt that is given up ends at once, though a function has not answered', async () => {
+  const credentials = jest.fn(() => new Promise<Login>(() => {}))
+  const { attempt, connect } = attemptAt('amqp://localhost:1', { connectTimeoutMs: 60_000, credentials })
+  const failure = failureOf(connect())
+  await until(() => credentials.mock.calls.length > 0)
+  attempt.giveUp()
+
+  expect((await failure).message).toMatch(/the function given as credentials failed: /)
+})
+
+test('an attempt that is given up before it asks a function ends at once, and does not ask', async () => {
+  const credentials = jest.fn(() => new Promise<Login>(() => {}))
+  const { attempt, connect } = attemptAt('amqp://localhost:1', { connectTimeoutMs: 60_000, credentials })
+  const failure = failureOf(connect())
+  attempt.giveUp()
+
+  expect(await failure).toMatchObject({ code: 'ERR_BROKER_UNAVAILABLE' })
+  expect(credentials).not.toHaveBeenCalled()
+})
+
+test('a login that does not change is refused for good', async () => {
+  await using server = await startScriptedServer({
+    ConnectionStartOk: [closing('ConnectionClose', 403, 'ACCESS_REFUSED')],
+  })
+  expect(await failureOf(attemptAt(server.url).connect())).toMatchObject({
+    code: 'ERR_BROKER_REFUSED',
+    retryable: false,
+  })
+})
+
+tlsTest('certificates that do not change are refused for good', async () => {
+  const server = createTlsServer(selfSigned())
+  const url = `amqps://localhost:${await portOf(server)}`
+  expect(await failureOf(attemptAt(url).connect())).toMatchObject({ code: 'ERR_BROKER_REFUSED', retryable: false })
+})
+
+test.each([
+  ['amqps://localhost:1', {}, 0],
+  ['amqps://localhost:1', { rejectUnauthorized: false }, 1],
+  ['amqp://localhost:1', { rejectUnauthorized: false }, 0],
+])('an attempt at %s with %j warns %d times of trusting anybody', async (url, tls, times) => {
+  const { connect, warnings } = attemptAt(url, { tls })
+  await failureOf(connect())
+  expect(warnings).toHaveLength(times)
+})
+
+test('a socket of the file system is dialled by its path', async () => {
+  const { message } = await failureOf(attemptAt('amqp+unix://localhost/no/such.sock').connect())
+  expect(message).toMatch(/connect ENOENT \/no\/such\.sock$/)
 })

@@ -59,10 +59,10 @@ export const JUDGES: Readonly<Record<string, Judges>> = {
   'pool/publish-queue': { tests: ['pool/publish-queue'] },
   'pool/resending': { tests: ['pool/resending'] },
   'pool/settlement': { tests: ['pool/settlement'] },
-  'pool/shutdown': { tests: ['pool/producer-pool'] },
+  'pool/shutdown': { tests: ['pool/shutdown'] },
   'pool/stats': { tests: ['pool/stats'] },
   'pool/subscription': { tests: ['pool/subscription'], without: /out of memory/ },
   'pool/subscriptions': { tests: ['pool/subscription'], without: /out of memory/ },
-  'pool/suspects': { tests: ['pool/guilty-publish'] },
+  'pool/suspects': { tests: ['pool/suspects'] },
   'pool/use-lease': { tests: ['pool/use-lease', 'pool/leases'] },
 }

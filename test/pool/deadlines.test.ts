@@ -96,6 +96,12 @@ test('what was removed can be added again, and is held by nothing until then', (
   expect([...deadlines].map(({ body }) => body)).toEqual(['behind', 'again'])
 })
 
+test('a publish knows the time limit that it shares with others', () => {
+  const [a, b] = [add('a', 20), add('b', 20)]
+  expect(a.lane?.timeoutMs).toBe(20)
+  expect(b.lane).toBe(a.lane)
+})
+
 test('all that have not expired can be gone through', () => {
   const [a] = [add('a', 1_000), add('b', 2_000), add('c', 1_000)]
   deadlines.remove(a as PendingPublish)
