@@ -159,6 +159,32 @@ test.each([
   }
 })
 
+test('a known declaration that is not answered on a new connection is told by its name', async () => {
+  jest.useFakeTimers()
+  try {
+    let isSilent = false
+    const declare = () => (isSilent ? new Promise<void>(() => {}) : Promise.resolve())
+    await declarations.declareOn(declarationOf('queue a', { declare, limitMs: 100 }), new TestChannel())
+    isSilent = true
+    const failure = failureOf(declarations.restore(new TestConnections().connection))
+    await jest.advanceTimersByTimeAsync(100)
+
+    expect((await failure).message).toBe('the broker did not answer the declaration of queue a in 100 ms')
+  } finally {
+    jest.useRealTimers()
+  }
+})
+
+test('what was forgotten is declared again for the next who asks', async () => {
+  const declaration = declarationOf('queue a', { queue: 'a' })
+  const channel = new TestChannel()
+  await declarations.once(declaration, onChannel(channel))
+  declarations.forget('', 'a')
+  await declarations.once(declaration, onChannel(channel))
+
+  expect(made).toEqual(['queue a', 'queue a'])
+})
+
 test('a new connection gets all that is known, once, on the channel that it gives', async () => {
   const test = new TestConnections()
   for (const name of ['queue a', 'queue b']) await declarations.declareOn(declarationOf(name), new TestChannel())
