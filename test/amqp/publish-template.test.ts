@@ -355,8 +355,20 @@ test('headers that hold themselves are refused', () => {
 
 test('a text slot inside a nested header is refused, for its length is not known ahead', () => {
   for (const nested of [{ inner: textSlot(1) }, [textSlot(1)]]) {
-    expect(errorOf(() => new PublishTemplate(withHeaders({ nested })))).toMatchObject({ code: 'ERR_INVALID_OPTION' })
+    expect(errorOf(() => new PublishTemplate(withHeaders({ nested })))).toMatchObject({
+      code: 'ERR_INVALID_OPTION',
+      message: 'the headers cannot be encoded: a text slot can only stand for a whole header',
+      outcome: 'not-sent',
+    })
   }
+})
+
+test('a message whose template has no slots needs no values', () => {
+  const fields = withHeaders({ a: 'text' })
+  const filling = { values: [], body: 'body' }
+  const frames = written(new PublishTemplate(fields), filling, 1, LARGE_FRAME)
+
+  expect(frames.equals(expectedBytes(fields, filling, 1, LARGE_FRAME))).toBe(true)
 })
 
 describe('sizes', () => {
