@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { ensureInstalled } from './harness/installation.js'
 
-const BENCHES = ['cpu-per-task', 'latency', 'memory', 'api-server', 'processes', 'sockets']
+const BENCHES = ['cpu-per-task', 'latency', 'memory', 'api-server', 'processes', 'sockets', 'report', 'connections']
 
 const USAGE = `npm run bench -- [NAME ...] [options]
 

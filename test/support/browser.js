@@ -20,7 +20,10 @@ export function useChromium(executablePath) {
   }
 }
 
-/** Pieces of text that stand over each other, or beyond the page's width, unless they can be scrolled to. */
+/**
+ * Pieces of text that stand over each other, or beyond the page's width, unless they can be scrolled to; and words and
+ * numbers of no great length that are broken in two.
+ */
 export function misplacedText(page) {
   return page.evaluate(() => {
     const scrollerOf = (start) => {
@@ -30,6 +33,13 @@ export function misplacedText(page) {
       }
       return document.body
     }
+    const isBroken = (node, { index, 0: word }) => {
+      const range = document.createRange()
+      range.setStart(node, index)
+      range.setEnd(node, index + word.length)
+      return range.getClientRects().length > 1
+    }
+    const faults = []
     const boxes = []
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
     for (let node = walker.nextNode(); node !== null; node = walker.nextNode()) {
@@ -39,9 +49,11 @@ export function misplacedText(page) {
       const range = document.createRange()
       range.selectNodeContents(node)
       const scroller = scrollerOf(element)
+      for (const word of node.textContent.matchAll(/(?<!\S)[\p{L}\d,.]{1,16}(?!\S)/gu)) {
+        if (isBroken(node, word)) faults.push(`broken in two: ${word[0]}`)
+      }
       for (const box of range.getClientRects()) boxes.push({ text: node.textContent.trim(), box, scroller })
     }
-    const faults = []
     boxes.forEach(({ text, box, scroller }, index) => {
       const isBeyond = box.left < -0.5 || box.right > document.documentElement.clientWidth + 0.5
       if (isBeyond && scroller === document.body) faults.push(`cut off: ${text}`)

@@ -13,9 +13,9 @@ h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.2rem; margin: 2.5rem 0 .5
   padding-top: 1.25rem; } h3 { font-size: 1rem; margin: 1.25rem 0 0; } figcaption h3 { margin: 0; }
 p { margin: .25rem 0; } .soft, .note { color: var(--soft); font-size: .875rem; }
 .headline { font-size: 1.25rem; margin: .75rem 0; } .headline b { font-size: 2rem; }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: .5rem; margin: .75rem 0; padding: 0; }
-.cards > div { background: var(--card); border-radius: .4rem; padding: .5rem .75rem; }
-.cards dt { color: var(--soft); font-size: .8125rem; } .cards dd { margin: 0; font-size: 1.125rem; font-variant-numeric: tabular-nums; }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.75rem, 1fr)); gap: .5rem; margin: .75rem 0; padding: 0; }
+.cards > div { background: var(--card); border-radius: .4rem; padding: .5rem .6rem; }
+.cards dt { color: var(--soft); font-size: .8125rem; } .cards dd { margin: 0; font-size: 1.125rem; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .advice { background: var(--card); border-left: 4px solid var(--p99); margin: 1rem 0; padding: .5rem .75rem .5rem 2rem; }
 .chart { margin: 1.75rem 0 0; break-inside: avoid; }
 figcaption { display: flex; flex-wrap: wrap; gap: .25rem 1rem; justify-content: space-between; margin-bottom: .6rem; }
@@ -34,15 +34,16 @@ path { vector-effect: non-scaling-stroke; fill: none; } .grid { stroke: var(--li
 .mark { stroke-width: 2; stroke-dasharray: 4 3; } .mark.failure { stroke: var(--failure); } .mark.lost { stroke: var(--lost); }
 .mark.blocked { stroke: var(--blocked); } .mark.retry { stroke: var(--retry); }
 .bars { list-style: none; margin: 0; padding: 0; font-size: .8125rem; }
-.bars li { display: grid; grid-template-columns: 6.5rem 1fr 5rem; gap: .5rem; align-items: center; line-height: 1.35; }
-.who { color: var(--soft); } .what { text-align: right; font-variant-numeric: tabular-nums; }
+.bars li { display: grid; grid-template-columns: 6.5rem 1fr 6rem; gap: .5rem; align-items: center; line-height: 1.35; }
+.who { color: var(--soft); } .what { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .track { position: relative; height: .7rem; background: var(--card); border-radius: 2px; } .track b { position: absolute; top: 0; bottom: 0; min-width: 2px; border-radius: 2px; }
-.under { margin: 0 5.5rem 1.5rem 7rem; }
+.under { margin: 0 6.5rem 1.5rem 7rem; }
 table { border-collapse: collapse; width: 100%; font-size: .875rem; margin: .5rem 0; } th { text-align: left; color: var(--soft); font-weight: 600; }
-th, td { border-bottom: 1px solid var(--line); padding: .3rem .5rem .3rem 0; vertical-align: top; } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
+th, td { border-bottom: 1px solid var(--line); padding: .3rem .5rem .3rem 0; vertical-align: top; } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.wide td:first-child { overflow-wrap: break-word; }
 .wide { overflow-x: auto; }
 @media (max-width: 40rem) { body { padding: 1rem .75rem 2rem; } .x li:nth-child(even) { display: none; } .plot { margin-left: 3.75rem; height: 9rem; }
-  .bars li { grid-template-columns: 5rem 1fr 3.75rem; } .under { margin: 0 4.25rem 1.5rem 5.5rem; } }
+  .bars li { grid-template-columns: 4.6rem 1fr 5.4rem; } .under { margin: 0 5.9rem 1.5rem 5.1rem; } }
 @media print { :root { --ink: #000; --soft: #333; --paper: #fff; --card: #f1f1f1; --line: #bbb; } body { max-width: none; padding: 0; font-size: 11pt; }
   .bar, .band, i, b, .mark { print-color-adjust: exact; -webkit-print-color-adjust: exact; } h2 { break-after: avoid; } }
 `

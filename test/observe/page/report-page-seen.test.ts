@@ -32,7 +32,7 @@ function page(): string {
 
 for (const [how, view] of VIEWS) {
   browserTest(
-    `seen ${how}, no text of the report lies over another, none is cut off, and all can be read`,
+    `seen ${how}, no text of the report lies over another, none is cut off or broken, and all can be read`,
     async () => {
       const shown = await show(page(), view)
 
