@@ -24,10 +24,10 @@ export const FIGURES = {
   connections: 1,
   minChannels: 1,
   maxChannels: 8,
-  connectionKb: 60,
-  channelKb: 32,
+  connectionKb: 76,
+  channelKb: 24,
   aloneMs: 0.66,
-  brokerTasksPerSecond: 12_600,
+  brokerTasksPerSecond: 15_300,
 } as const
 
 /** What a fleet asks of one broker. The wait is that of one server with a line before it (M/M/1). */

@@ -36,6 +36,17 @@ test('the formulas of scale.md have the figures of the model', () => {
   expect(page).toContain(`confirm = ${FIGURES.aloneMs} ms / (1 - share)`)
 })
 
+test('the figures of the model are those that its page and the README say were measured', () => {
+  const { connectionKb, channelKb, brokerTasksPerSecond } = FIGURES
+  const withChannel = /grew by (\d+) kB .+? for each of 200 connections with a channel, and by (\d+) kB/.exec(
+    readPage('scale.md'),
+  )
+  const [ours] = /^\| \*\*pooled-producer\*\*, `delay\(\)` \|.+$/m.exec(readPage('../README.md')) ?? ['']
+
+  expect(withChannel?.slice(1).map(Number)).toEqual([connectionKb + channelKb, channelKb])
+  expect(ours).toMatch(new RegExp(`\\| ${brokerTasksPerSecond.toLocaleString('en')} \\|$`))
+})
+
 test.each(codeBlocks('scale.md'))(
   'the code of scale.md runs: $place',
   async ({ code }) => {
