@@ -79,8 +79,8 @@ export interface ShutdownOptions {
 
 /**
  * Ends a server in order at the first signal: no new requests, the replies of those at work, the confirms of what
- * they have accepted; then the exit code is 0, or 1 when a task got no confirm. A second signal ends the process at
- * once.
+ * they have accepted; then the exit code is 0, or 1 when a task got no confirm. A pool that the app was given is left
+ * open after that: who made it closes it. A second signal ends the process at once.
  *
  * @returns the same, to be called without a signal; it resolves when all is closed.
  * @throws {PooledProducerError} ERR_INVALID_OPTION when `timeoutMs` is none.
@@ -94,8 +94,7 @@ export function shutDownOnSignal(server: Server, app: Celery, options: ShutdownO
       server.close(() => resolve())
       server.closeIdleConnections()
     })
-    const { unknown, notSent } = await closeApp(app, logger, timeoutMs)
-    if (unknown.length + notSent.length > 0) process.exitCode = 1
+    if (!(await closeApp(app, logger, timeoutMs))) process.exitCode = 1
   }
   const begin = (): Promise<void> => {
     for (const signal of signals) process.off(signal, onSignal)

@@ -18,7 +18,8 @@ export interface CeleryModuleAsyncOptions extends Pick<ModuleMetadata, 'imports'
 
 /**
  * The Celery producer as a global module of NestJS. Its pool connects when the module is made, and closes with the
- * application, for which `app.enableShutdownHooks()` must be on if signals are to end it in order.
+ * application, for which `app.enableShutdownHooks()` must be on if signals are to end it in order. A pool that is among
+ * the options is left open: the application's end waits for the confirms of what it has accepted, and no more.
  *
  * @example
  * @Module({ imports: [CeleryModule.forRoot({ broker: 'amqp://127.0.0.1' })] })

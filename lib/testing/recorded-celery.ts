@@ -4,6 +4,7 @@ import { LocalPool, type LocalTask, type TaskHandler } from '../celery/local-poo
 import type { MemoryResults } from '../celery/results/memory-results.ts'
 import type { AnyTasks } from '../celery/task-types.ts'
 import type { ProducerPool } from '../pool/producer-pool.ts'
+import type { CloseReport } from '../pool/shutdown.ts'
 
 /**
  * An app without a broker: it checks and makes every message as a real one does, and keeps it. A test reads
@@ -51,6 +52,13 @@ export class RecordedCelery<Tasks = AnyTasks> extends Celery<Tasks> {
   /** Rejects the next publish with this, as the broker's absence or refusal would. */
   rejectNext(error: Error): void {
     this.#failures.push(error)
+  }
+
+  /** Closes its pool too, which is nobody else's. */
+  override async close(): Promise<CloseReport> {
+    const report = await this.pool.close()
+    await super.close()
+    return report
   }
 
   /** Forgets what was sent. */

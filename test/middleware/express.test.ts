@@ -2,13 +2,13 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, test } from '@jest/globals'
 import express from 'express'
-import type { Celery } from '../../lib/celery/celery.ts'
+import { type Celery, createCelery } from '../../lib/celery/celery.ts'
 import { celeryFailures, celeryHealth, celeryRequests, shutDownOnSignal } from '../../lib/middleware/express.ts'
 import { createTestCelery } from '../../lib/testing/recorded-celery.ts'
 import { useBroker } from '../support/broker.ts'
 import { afterTest } from '../support/cleanup.ts'
 import { until } from '../support/condition.ts'
-import { makeApp, NOWHERE } from '../support/pools.ts'
+import { makeApp, makePool, NOWHERE } from '../support/pools.ts'
 import { useQueues } from '../support/queues.ts'
 import { redisTest, startRedisServer } from '../support/redis-server.ts'
 import { startScript } from '../support/script.ts'
@@ -153,6 +153,38 @@ test('tasks that got no confirm are logged by their ids, and make the exit code 
   expect(exitCode).toBe(1)
   expect(warnings).toEqual([{ event: 'shutdown.tasks', unknown: [], notSent: ['the-one'] }])
   expect(await sending).toMatchObject({ code: 'ERR_POOL_CLOSED', outcome: 'not-sent' })
+})
+
+test("another's pool is left open, once what it has accepted is confirmed", async () => {
+  const queue = queues.name()
+  const pool = makePool({ broker: broker.url })
+  const app = createCelery({ pool })
+  const { server } = await serve(app, queue)
+  const shutDown = shutDownOnSignal(server, app, { signals: ['SIGUSR2'] })
+  const sending = app.createTask('tasks.add', { queue }).delayMany(Array.from({ length: 500 }, (_, n) => [[n, n]]))
+
+  await shutDown()
+
+  expect(pool.stats()).toMatchObject({ state: 'open', waiting: 0, inFlight: 0, confirms: 500 })
+  expect((await sending).every(({ status }) => status === 'confirmed')).toBe(true)
+})
+
+test("another's pool that confirms nothing in time is left open, is told of, and makes the exit code 1", async () => {
+  const pool = makePool({ broker: NOWHERE, publishTimeoutMs: 60_000 })
+  const app = createCelery({ pool })
+  const { server } = await serve(app, 'mail')
+  const warnings: object[] = []
+  const [before, logger] = [process.exitCode, { warn: (fields: object) => warnings.push(fields) }]
+  const shutDown = shutDownOnSignal(server, app, { signals: ['SIGUSR2'], timeoutMs: 20, logger })
+  void app.sendTask('tasks.add')
+
+  await shutDown()
+  const exitCode = process.exitCode
+  process.exitCode = before
+
+  expect(exitCode).toBe(1)
+  expect(warnings).toEqual([{ event: 'shutdown.tasks', unsettled: 1 }])
+  expect(pool.stats()).toMatchObject({ state: 'connecting', waiting: 1 })
 })
 
 redisTest(

@@ -5,6 +5,8 @@ import { NestFactory } from '@nestjs/core'
 import type { Celery } from '../../lib/celery/celery.ts'
 import { CELERY, CeleryModule } from '../../lib/middleware/nestjs.ts'
 import { useBroker } from '../support/broker.ts'
+import { failureOf } from '../support/failure.ts'
+import { makePool } from '../support/pools.ts'
 import { useQueues } from '../support/queues.ts'
 
 const broker = useBroker()
@@ -40,4 +42,19 @@ test('the options may come from another provider', async () => {
 
   expect(application.get<Celery>(CELERY).pool.options.name).toBe('of the config')
   await application.close()
+})
+
+test('a pool that it was given stays open when the application closes, and whoever waits for a result is told', async () => {
+  const pool = makePool({ broker: broker.url })
+  class AppModule {}
+  Module({ imports: [CeleryModule.forRoot({ pool, backend: 'rpc://' })] })(AppModule)
+  const application = await NestFactory.createApplicationContext(AppModule, { logger: false })
+  const result = await application.get<Celery>(CELERY).sendTask('tasks.add', [], {}, { queue: queues.name() })
+  const waiting = failureOf(result.get())
+
+  await application.close()
+
+  expect(await waiting).toMatchObject({ code: 'ERR_POOL_CLOSED' })
+  expect(pool.state).toBe('open')
+  await expect(pool.ready()).resolves.toBeUndefined()
 })
