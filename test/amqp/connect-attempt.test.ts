@@ -230,7 +230,23 @@ test('an attempt that is given up ends at once, though a function has not answer
   await until(() => credentials.mock.calls.length > 0)
   attempt.giveUp()
 
-  expect((await failure).message).toMatch(/the function given as credentials failed: /)
+  expect(await failure).toMatchObject({
+    message: expect.stringMatching(/the function given as credentials failed: /),
+    cause: { name: 'AbortError' },
+  })
+})
+
+test('an attempt that is given up as it waits for the broker ends at once, with its socket', async () => {
+  const server = createServer()
+  const dialled = once(server, 'connection')
+  const { attempt, connect } = attemptAt(`amqp://127.0.0.1:${await portOf(server)}`, { connectTimeoutMs: 60_000 })
+  const failure = failureOf(connect())
+  const [socket] = (await dialled) as [Socket]
+  const closed = once(socket.on('error', () => {}).resume(), 'close')
+  attempt.giveUp()
+
+  expect(await failure).toMatchObject({ code: 'ERR_BROKER_UNAVAILABLE' })
+  await closed
 })
 
 test('an attempt that is given up before it asks a function ends at once, and does not ask', async () => {
