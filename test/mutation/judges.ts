@@ -50,7 +50,7 @@ export const JUDGES: Readonly<Record<string, Judges>> = {
   'pool/deadlines': { tests: ['pool/deadlines'] },
   'pool/declarations': { tests: ['pool/declarations'], without: /does not answer after a reconnect/ },
   'pool/doubt': { tests: ['pool/doubt'] },
-  'pool/leases': { tests: ['pool/leases'] },
+  'pool/leases': { tests: ['pool/lease-line', 'pool/leases'] },
   'pool/nack-policy': { tests: ['pool/nack-policy'] },
   'pool/parking': { tests: ['pool/parking'] },
   'pool/pending-publish': { tests: ['pool/pending-publish'] },
