@@ -1,6 +1,6 @@
 import { Socket } from 'node:net'
 import { afterEach, expect, jest, test } from '@jest/globals'
-import { connectPlainly, type PlainConnection } from '../../lib/amqp/plain-connection.ts'
+import { connectPlainly, endPlainly, type PlainConnection } from '../../lib/amqp/plain-connection.ts'
 import { freePort } from '../../lib/testing/free-port.ts'
 import { startFaultProxy } from '../../lib/testing/index.ts'
 import { useBroker } from '../support/broker.ts'
@@ -52,4 +52,47 @@ test('a lost connection does not end the process', async () => {
   await closed
 
   await expect(connection.createChannel()).rejects.toThrow(/closed/)
+})
+
+test('a socket of the file system is dialled by its path', async () => {
+  await expect(connectPlainly('amqp+unix://localhost/no/such.sock')).rejects.toThrow(/ENOENT \/no\/such\.sock/)
+})
+
+/** A connection whose close comes to this, and what ends its socket. */
+function closingWith(close: () => Promise<void>): { connection: PlainConnection; destroy: jest.Mock } {
+  const destroy = jest.fn()
+  return { connection: { close, connection: { stream: { destroy } } } as unknown as PlainConnection, destroy }
+}
+
+test('a connection that closes is not cut off', async () => {
+  const close = jest.fn(async () => {})
+  const { connection, destroy } = closingWith(close)
+  await endPlainly(connection)
+
+  expect(close).toHaveBeenCalledTimes(1)
+  expect(destroy).not.toHaveBeenCalled()
+})
+
+test('a connection that is gone already ends quietly', async () => {
+  const gone = new Error('Connection closed')
+  const { connection, destroy } = closingWith(() => Promise.reject(gone))
+  await endPlainly(connection)
+
+  expect(destroy.mock.calls).toEqual([[gone]])
+})
+
+test('a close that the broker does not answer in 2 s cuts the connection off', async () => {
+  jest.useFakeTimers()
+  try {
+    const { connection, destroy } = closingWith(() => new Promise(() => {}))
+    const ended = endPlainly(connection)
+    await jest.advanceTimersByTimeAsync(1_999)
+    expect(destroy).not.toHaveBeenCalled()
+    await jest.advanceTimersByTimeAsync(1)
+    await ended
+
+    expect(destroy.mock.calls).toEqual([[new Error('the connection was not closed in 2000 ms')]])
+  } finally {
+    jest.useRealTimers()
+  }
 })

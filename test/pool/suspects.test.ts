@@ -74,6 +74,8 @@ test('those that come while others are sent go before them, and still one by one
   suspects.add(publishes('a', 'd'), channels)
   await turn()
   suspects.add(publishes('b', 'c'), channels)
+  await turn()
+  expect(steps).toEqual(['take', 'write a', 'flush'])
   for (let times = 0; times < 4; times++) {
     settle()
     await turn()
