@@ -1,5 +1,7 @@
+import type { RetryPolicy } from '../options/retry-policy.ts'
 import type { CheckedTaskOptions } from '../options/task-option-values.ts'
 import type { Place } from '../routing/destination.ts'
+import type { TaskQueue } from '../routing/task-queue.ts'
 
 /** Options that concern our own publish; a worker has none for them, or its own. */
 const OURS: ReadonlySet<string> = new Set(['mandatory', 'declare', 'timeoutMs', 'signal', 'producer'])
@@ -11,19 +13,28 @@ export function signatureOptions(options: Partial<CheckedTaskOptions>): Record<s
   const table: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined || OURS.has(name)) continue
-    table[snakeCase(name)] = name === 'queue' && typeof value === 'object' ? (value as { name: string }).name : value
+    table[snakeCase(name)] = written(name, value)
   }
   return table
 }
 
 /**
  * Options that lead a worker, which has routes of its own, to where this app would send the task. Nothing is added for
- * Celery's default queue: a worker that was told of another one means it.
+ * Celery's default queue: a worker that was told of another one means it. How often to write a message again, the worker
+ * has from its own app, unless the task says it.
  */
-export function signaturePlace({ options, exchange, routingKey }: Place): CheckedTaskOptions {
+export function signaturePlace({ own, options: all, exchange, routingKey }: Place): CheckedTaskOptions {
+  const { retry, retryPolicy } = own
+  const options = { ...all, retry, retryPolicy } as CheckedTaskOptions
   if (options.queue !== undefined || options.exchange !== undefined) return options
   if (exchange !== '') return { ...options, exchange, routingKey }
   return routingKey === DEFAULT_QUEUE ? options : { ...options, queue: routingKey }
+}
+
+function written(name: string, value: unknown): unknown {
+  if (name === 'queue' && typeof value === 'object') return (value as TaskQueue).name
+  if (name !== 'retryPolicy') return value
+  return Object.fromEntries(Object.entries(value as RetryPolicy).map(([key, each]) => [snakeCase(key), each]))
 }
 
 function snakeCase(name: string): string {

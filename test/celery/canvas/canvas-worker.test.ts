@@ -94,6 +94,22 @@ describe('with a backend that brings results', () => {
     expect(result.children.flat().length).toBeGreaterThanOrEqual(1)
   })
 
+  celeryTest('what a worker sends by a retry policy of ours runs: a later step, a link and an errback', async () => {
+    const retryPolicy = { maxRetries: 2, intervalStart: 0, intervalStep: 0.1, intervalMax: 0.2 }
+    const app = makeApp({ broker: broker.url, backend: 'rpc://', taskPublishRetryPolicy: retryPolicy })
+    const { add, echo, fail } = tasks(app)
+    const patient = { retryPolicy }
+    const result = await chain(
+      add.s(1, 1),
+      add.signature([1], {}, patient).link(echo.signature(['linked'], {}, patient)),
+    ).applyAsync()
+    await fail.s('no').linkError(echo.signature(['told'], {}, patient)).applyAsync()
+
+    expect(await result.get(WAIT)).toBe(3)
+    await until(() => /tasks\.echo\[\S+\] succeeded .*\(3, 'linked'\)/.test(worker().output()))
+    await until(() => /tasks\.echo\[\S+\] succeeded .*'told'\)/.test(worker().output()))
+  })
+
   celeryTest('a member that fails rejects the group with its error, and its errback is called', async () => {
     const { add, echo, fail } = tasks()
     const result = await group(add.s(1, 1), fail.s('on purpose').linkError(echo.si('called back'))).applyAsync()

@@ -69,6 +69,17 @@ describe('a signature', () => {
     })
   })
 
+  test('is written with a retry policy of its own under Celery’s names, and without that of its app', () => {
+    const app = makeApp({ broker: NOWHERE, taskPublishRetry: false, taskPublishRetryPolicy: { intervalMax: 9 } })
+    const retryPolicy = { maxRetries: null, intervalStart: 1, intervalStep: 2, intervalMax: 3 }
+
+    expect(app.signature('tasks.add', [], {}, { retry: true, retryPolicy }).toJSON().options).toEqual({
+      retry: true,
+      retry_policy: { max_retries: null, interval_start: 1, interval_step: 2, interval_max: 3 },
+    })
+    expect(app.signature('tasks.add').toJSON().options).toEqual({})
+  })
+
   test('leads a worker to where this app would send the task, whatever routes the worker has', () => {
     const routed = makeApp({
       broker: NOWHERE,
