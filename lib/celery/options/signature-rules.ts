@@ -57,6 +57,24 @@ export function signatures(name: string, value: unknown): readonly SignatureTabl
   return Array.isArray(value) ? signatureList(name, value) : Object.freeze([signature(name, value)])
 }
 
+/** Celery's own tasks of several arguments that are not bound. */
+const CALLED_INLINE: ReadonlySet<string> = new Set(['celery.chain', 'celery.map', 'celery.starmap'])
+
+/**
+ * One errback or several, as a list. A worker calls an errback of more than one argument in its own process, and does not
+ * outlive the call of these; a group of one it sends. Source: Celery, `celery/backends/base.py`, `_call_task_errbacks`.
+ */
+export function errbacks(name: string, value: unknown): readonly SignatureTable[] {
+  return Object.freeze(
+    signatures(name, value).map((table) => (CALLED_INLINE.has(table.task) ? groupOfOne(table) : table)),
+  )
+}
+
+function groupOfOne(table: SignatureTable): SignatureTable {
+  const kwargs = { tasks: [table] }
+  return Object.freeze({ task: 'celery.group', args: [], kwargs, options: {}, subtask_type: 'group', immutable: false })
+}
+
 function invalid(name: string, expected: string, value: unknown): PooledProducerError {
   const message = `${name} must be ${expected}, got ${describe(value)}`
   return new PooledProducerError('ERR_INVALID_TASK', message, { outcome: 'not-sent' })

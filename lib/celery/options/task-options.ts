@@ -22,7 +22,7 @@ import {
   timestamp,
 } from './option-rules.ts'
 import { retryPolicy } from './retry-policy.ts'
-import { signature, signatureList, signatures } from './signature-rules.ts'
+import { errbacks, signature, signatureList, signatures } from './signature-rules.ts'
 import {
   type CheckedTaskOptions,
   DEFAULT_TASK_OPTIONS,
@@ -74,7 +74,7 @@ const RULES: { readonly [Name in keyof TaskOptionValues]: Rule<unknown> } = {
   stampedHeaders: names,
   replacedTaskNesting: integerFrom(0, MAX_INTEGER),
   link: signatures,
-  linkError: signatures,
+  linkError: errbacks,
   chain: signatureList,
   chord: signature,
   producer: publisher,
@@ -82,7 +82,8 @@ const RULES: { readonly [Name in keyof TaskOptionValues]: Rule<unknown> } = {
 
 type Writable<T> = { -readonly [Name in keyof T]: T[Name] }
 
-const NAMES = Object.keys(RULES)
+/** The options of a task, by their names here. */
+export const OPTION_NAMES: readonly string[] = Object.keys(RULES)
 
 /**
  * A call's options, checked and laid over those of its task.
@@ -163,8 +164,8 @@ export function taskName(name: unknown): string {
 
 function known(name: string): true {
   if (Object.hasOwn(RULES, name)) return true
-  const near = closestName(name, NAMES)
-  const hint = near === undefined ? `known are ${NAMES.join(', ')}` : `did you mean ${near}?`
+  const near = closestName(name, OPTION_NAMES)
+  const hint = near === undefined ? `known are ${OPTION_NAMES.join(', ')}` : `did you mean ${near}?`
   throw invalid(`${name} is not an option of a task; ${hint}`)
 }
 

@@ -97,17 +97,42 @@ describe('with a backend that brings results', () => {
   celeryTest('what a worker sends by a retry policy of ours runs: a later step, a link and an errback', async () => {
     const retryPolicy = { maxRetries: 2, intervalStart: 0, intervalStep: 0.1, intervalMax: 0.2 }
     const app = makeApp({ broker: broker.url, backend: 'rpc://', taskPublishRetryPolicy: retryPolicy })
-    const { add, echo, fail } = tasks(app)
+    const { add, echo, fail, xsum } = tasks(app)
     const patient = { retryPolicy }
     const result = await chain(
       add.s(1, 1),
       add.signature([1], {}, patient).link(echo.signature(['linked'], {}, patient)),
     ).applyAsync()
-    await fail.s('no').linkError(echo.signature(['told'], {}, patient)).applyAsync()
+    const sum = xsum.signature([[70, 7]], {}, patient).set({ immutable: true })
+    await fail.s('no').linkError(sum).applyAsync()
 
     expect(await result.get(WAIT)).toBe(3)
     await until(() => /tasks\.echo\[\S+\] succeeded .*\(3, 'linked'\)/.test(worker().output()))
-    await until(() => /tasks\.echo\[\S+\] succeeded .*'told'\)/.test(worker().output()))
+    await until(() => /tasks\.xsum\[\S+\] succeeded in \S+ 77/.test(worker().output()))
+  })
+
+  celeryTest('a chain and a map run as errbacks, of a task and of a chain, and the worker lives on', async () => {
+    const { add, echo, fail } = tasks()
+    const told = (name: string) => chain(echo.si(name), echo.si(`after ${name}`))
+    await fail.applyAsync(['no'], {}, { linkError: told('the option') })
+    await fail
+      .s('no')
+      .linkError(told('the signature'))
+      .linkError(echo.map(['in a map']))
+      .applyAsync()
+    await chain(add.s(1, 1), fail.si('no'), echo.s()).linkError(told('the chain')).applyAsync()
+
+    for (const name of ['after the option', 'after the signature', 'after the chain', 'in a map']) {
+      await until(() => new RegExp(`succeeded .*'${name}'`).test(worker().output()))
+    }
+    expect(await (await add.delay(2, 3)).get(WAIT)).toBe(5)
+  })
+
+  celeryTest('stamps of a later step are nothing to a worker before Celery 5.3', async () => {
+    const { add } = tasks()
+    const result = await chain(add.s(1, 1), add.signature([1], {}, { stamps: { tenant: 'acme' } })).applyAsync()
+
+    expect(await result.get(WAIT)).toBe(3)
   })
 
   celeryTest('a member that fails rejects the group with its error, and its errback is called', async () => {

@@ -80,6 +80,46 @@ describe('a signature', () => {
     expect(app.signature('tasks.add').toJSON().options).toEqual({})
   })
 
+  test('is written with its stamps as Celery 5.3 and later write them: each as an option, and their names', () => {
+    const add = idle().createTask('tasks.add', { stamps: { tenant: 'acme', day: 3, unused: true } })
+    const sent = add.signature([1], {}, { stampedHeaders: ['tenant', 'day'] })
+
+    expect(sent.toJSON().options).toEqual({ stamped_headers: ['tenant', 'day'], tenant: 'acme', day: 3 })
+  })
+
+  test.each(['queue', 'time_limit', 'retry_policy', 'name', 'stamps', 'add_to_parent'])(
+    'is refused with a stamp that is called like the option %s, but sent by itself with it',
+    async (name) => {
+      const app = makeApp({ broker: broker.url })
+      const queue = queues.name()
+      const add = app.createTask('tasks.add', { queue, stamps: { [name]: 1 } })
+      await add.s(1).applyAsync()
+
+      expect((await messagesOf(queue, 1))[0]?.headers.stamps).toEqual({ [name]: 1 })
+      expect(await failureOf(chain(add.s(1), add.s(2)).applyAsync())).toMatchObject({
+        code: 'ERR_INVALID_TASK',
+        outcome: 'not-sent',
+        message: expect.stringContaining(`stamps.${name} has the name of an option`),
+      })
+    },
+  )
+
+  test('has an errback that a worker would call in its own process as a group of one', () => {
+    const add = idle().createTask('tasks.add', { queue: 'math' })
+    const { options } = add
+      .s(1)
+      .linkError(chain(add.s(2), add.s(3)))
+      .linkError(add.map([1]))
+      .linkError(add.s(4))
+      .toJSON()
+
+    expect(options?.link_error).toMatchObject([
+      { task: 'celery.group', kwargs: { tasks: [{ task: 'celery.chain' }] }, subtask_type: 'group' },
+      { task: 'celery.group', kwargs: { tasks: [{ task: 'celery.map' }] }, subtask_type: 'group' },
+      { task: 'tasks.add', args: [4] },
+    ])
+  })
+
   test('leads a worker to where this app would send the task, whatever routes the worker has', () => {
     const routed = makeApp({
       broker: NOWHERE,
