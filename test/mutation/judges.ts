@@ -39,7 +39,7 @@ export const JUDGES: Readonly<Record<string, Judges>> = {
   'amqp/returned-message': { tests: ['amqp/returned-message'] },
   'amqp/send-buffer': { tests: ['amqp/send-buffer'] },
   'amqp/slab': { tests: ['amqp/send-buffer', 'amqp/publish-template'] },
-  'amqp/template-fields': { tests: ['amqp/publish-template'] },
+  'amqp/template-fields': { tests: ['amqp/template-fields'] },
   'amqp/time-limit': { tests: ['amqp/time-limit'] },
   'pool/abort-watch': { tests: ['pool/abort-watch'] },
   'pool/admission': { tests: ['pool/admission'] },

@@ -27,6 +27,8 @@ let leases: Leases
 
 beforeEach(() => {
   jest.useFakeTimers()
+  // Not from 0 on: a time that was added instead of taken off would not be seen.
+  jest.advanceTimersByTime(1_000)
   refusal = outage = lastError = undefined
   stats = { ...STATE }
   line = new Set()
