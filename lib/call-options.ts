@@ -1,6 +1,6 @@
 import { PooledProducerError } from './errors.ts'
 import { integer, MAX_TIMER_MS } from './integer.ts'
-import { isPlainObject } from './login.ts'
+import { isPlainObject } from './plain-object.ts'
 import { describe } from './shown-value.ts'
 
 interface CallOptions {
@@ -17,7 +17,7 @@ interface CallOptions {
  * @throws {PooledProducerError} ERR_INVALID_OPTION
  */
 export function checkCallOptions(options: CallOptions, known: readonly (keyof CallOptions)[]): void {
-  if (!isPlainObject(options)) throw invalid(`options must be an object, got ${describe(options)}`)
+  if (!isPlainObject(options)) throw invalid(`options must be a plain object, got ${describe(options)}`)
   for (const key of Object.keys(options)) {
     if (!(known as readonly string[]).includes(key))
       throw invalid(`${key} is no option here; known are ${known.join(', ')}`)

@@ -1,5 +1,6 @@
 import type { ConnectionOptions } from 'node:tls'
 import { PooledProducerError } from './errors.ts'
+import { isObject } from './plain-object.ts'
 
 /** A user name and a password for the broker, in place of those in its URL. */
 export interface Credentials {
@@ -27,7 +28,7 @@ export type Renewable<T> = T | (() => T | PromiseLike<T>)
  * @throws {PooledProducerError} ERR_INVALID_OPTION
  */
 export function checkLogin(login: unknown): asserts login is Login {
-  const { username, password, mechanism } = isPlainObject(login) ? login : {}
+  const { username, password, mechanism } = isObject(login) ? login : {}
   if (mechanism === 'EXTERNAL' && username === undefined && password === undefined) return
   if (typeof username === 'string' && typeof password === 'string' && mechanism === undefined) return
   const text =
@@ -46,8 +47,4 @@ export function concealed(login: Login): Login {
 /** Whether these options of `tls.connect` take whoever answers for the broker. */
 export function trustsAnybody(tls: ConnectionOptions | undefined): boolean {
   return tls?.rejectUnauthorized === false
-}
-
-export function isPlainObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

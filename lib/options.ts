@@ -2,7 +2,8 @@ import type { ConnectionOptions } from 'node:tls'
 import { closestName } from './closest-name.ts'
 import { PooledProducerError } from './errors.ts'
 import { integer, MAX_TIMER_MS } from './integer.ts'
-import { checkLogin, concealed, isPlainObject, type Login, type Renewable } from './login.ts'
+import { checkLogin, concealed, type Login, type Renewable } from './login.ts'
+import { isObject, isPlainObject } from './plain-object.ts'
 import { describe } from './shown-value.ts'
 
 /** A logger with pino's methods: `(fields, message)`. */
@@ -118,14 +119,14 @@ const KNOWN = new Set<string>([...Object.keys(NUMBERS), ...OTHERS])
  * @throws {PooledProducerError} ERR_INVALID_OPTION names the option, the value and what was expected.
  */
 export function poolOptions(options: PoolOptions = {}): EffectivePoolOptions {
-  if (!isPlainObject(options)) throw invalid(`pool options must be an object, got ${describe(options)}`)
+  if (!isPlainObject(options)) throw invalid(`pool options must be a plain object, got ${describe(options)}`)
   for (const key of Object.keys(options)) {
     if (!KNOWN.has(key)) throw unknown(key)
   }
 
   const numbers = {} as Record<keyof typeof NUMBERS, number>
   for (const [name, rule] of Object.entries(NUMBERS) as [keyof typeof NUMBERS, NumberRule][]) {
-    numbers[name] = integer(name, options[name] ?? rule.default, rule.min, rule.max)
+    numbers[name] = integer(name, options[name] === undefined ? rule.default : options[name], rule.min, rule.max)
   }
   if (numbers.minChannels > numbers.maxChannels) {
     throw invalid(`minChannels (${numbers.minChannels}) must not be above maxChannels (${numbers.maxChannels})`)
@@ -135,7 +136,7 @@ export function poolOptions(options: PoolOptions = {}): EffectivePoolOptions {
   if (typeof name !== 'string' || name === '') throw invalid(`name must be a string, got ${describe(name)}`)
   if (typeof fastPath !== 'boolean') throw invalid(`fastPath must be true or false, got ${describe(fastPath)}`)
   const { tls, credentials, logger } = options
-  if (tls !== undefined && typeof tls !== 'function' && !isPlainObject(tls)) {
+  if (tls !== undefined && typeof tls !== 'function' && !isObject(tls)) {
     throw invalid(`tls must be an object or a function that gives one, got ${describe(tls)}`)
   }
   if (credentials !== undefined && typeof credentials !== 'function') checkLogin(credentials)

@@ -16,8 +16,8 @@ test('the options of a call are checked', () => {
     [{ signal: true }, /^signal must be an AbortSignal, got true$/],
     [{ block: 'no' }, /^block must be true or false, got "no"$/],
     [{ timeout: 5 }, /^timeout is no option here; known are timeoutMs, signal, block$/],
-    [null, /^options must be an object, got null$/],
-    [[], /^options must be an object, got an array of 0$/],
+    [null, /^options must be a plain object, got null$/],
+    [[], /^options must be a plain object, got an array of 0$/],
   ]
   for (const [options, message] of bad) {
     const check = () => checkCallOptions(options as never, known)

@@ -182,6 +182,7 @@ const BAD_URL = 'must be a URL such as amqp://user:password@host/vhost, got'
 
 test.each<[string, unknown, string | RegExp]>([
   ...BAD_INTEGERS,
+  ['maxChannels', null, /^maxChannels must be an integer from 1 to 65535, got null$/],
   ['maxChannels', Number.NaN, /^maxChannels must be an integer from 1 to 65535, got NaN$/],
   ['maxChannels', Number.POSITIVE_INFINITY, /got Infinity$/],
   ['maxChannels', 8n, /got 8n$/],
@@ -248,9 +249,17 @@ test.each<[string, unknown, string | RegExp]>([
   expect(inspect(error)).not.toContain('s3cret')
 })
 
-test.each([[null], ['amqp://u:s3cret@h'], [[]], [7], [() => {}]])('%p in place of options is refused', (value) => {
+test.each([
+  [null],
+  ['amqp://u:s3cret@h'],
+  [[]],
+  [7],
+  [() => {}],
+  [new URL('amqp://u:s3cret@h')],
+  [new Map([['name', 'shop']])],
+])('%p in place of options is refused', (value) => {
   const error = errorOf(() => poolOptions(value as never))
 
   expect(error.code).toBe('ERR_INVALID_OPTION')
-  expect(error.message).toMatch(/^pool options must be an object, got /)
+  expect(error.message).toMatch(/^pool options must be a plain object, got /)
 })

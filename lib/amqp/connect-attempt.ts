@@ -1,9 +1,10 @@
 import type { ConnectionOptions } from 'node:tls'
 import { type ChannelModel, connect, credentials as mechanisms } from 'amqplib'
 import { asError, PooledProducerError } from '../errors.ts'
-import { checkLogin, isPlainObject, type Renewable, trustsAnybody } from '../login.ts'
+import { checkLogin, type Renewable, trustsAnybody } from '../login.ts'
 import { TRACES, traced } from '../observe/traces.ts'
 import type { EffectivePoolOptions } from '../options.ts'
+import { isObject } from '../plain-object.ts'
 import type { BrokerAddress } from './broker-url.ts'
 import { connectError } from './connect-error.ts'
 import { guardHandshakes } from './handshake-guard.ts'
@@ -158,7 +159,7 @@ export class ConnectAttempt {
 }
 
 function checkTls(tls: unknown): asserts tls is ConnectionOptions {
-  if (!isPlainObject(tls)) throw new Error(`it must give an object, and gave a value of type ${typeof tls}`)
+  if (!isObject(tls)) throw new Error(`it must give an object, and gave a value of type ${typeof tls}`)
 }
 
 function ignore(): void {}

@@ -1,4 +1,5 @@
 import { PooledProducerError } from '../errors.ts'
+import { isPlainObject } from '../plain-object.ts'
 import { describe } from '../shown-value.ts'
 import { checkHeaders } from './header-rules.ts'
 
@@ -67,13 +68,15 @@ export function checkMessage(message: Message): void {
   if (typeof body !== 'string' && !(body instanceof Uint8Array)) {
     throw invalid('message.body', 'a string, a Buffer or another Uint8Array', body)
   }
+  if (typeof body === 'string' && !body.isWellFormed()) {
+    throw invalid('message.body', 'a string without half a pair of surrogates, which UTF-8 has no bytes for', body)
+  }
   if (typeof mandatory !== 'boolean') throw invalid('message.mandatory', 'true or false', mandatory)
   checkProperties(properties)
 }
 
-function checkProperties(properties: MessageProperties): void {
-  if (typeof properties !== 'object' || properties === null)
-    throw invalid('message.properties', 'an object', properties)
+function checkProperties(properties: unknown): void {
+  if (!isPlainObject(properties)) throw invalid('message.properties', 'a plain object', properties)
   for (const key of Object.keys(properties)) {
     if (!PROPERTIES.has(key)) throw unknown(`message.properties.${key}`, PROPERTIES)
   }
@@ -83,11 +86,11 @@ function checkProperties(properties: MessageProperties): void {
   }
   for (const name of OCTETS) {
     const value = properties[name]
-    if (value !== undefined && !(Number.isInteger(value) && value >= 0 && value <= 255)) {
+    if (value !== undefined && !(Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 255)) {
       throw invalid(`message.properties.${name}`, 'an integer from 0 to 255', value)
     }
   }
-  const { deliveryMode, timestamp, headers } = properties
+  const { deliveryMode, timestamp, headers } = properties as MessageProperties
   // RabbitMQ closes the channel over any other, with whatever else is in flight on it.
   if (deliveryMode !== undefined && deliveryMode !== 1 && deliveryMode !== 2) {
     throw invalid('message.properties.deliveryMode', '1 or 2', deliveryMode)
@@ -103,6 +106,7 @@ function checkProperties(properties: MessageProperties): void {
 
 function shortString(name: string, value: unknown): void {
   if (typeof value !== 'string') throw invalid(name, 'a string', value)
+  if (!value.isWellFormed()) throw invalid(name, 'a string without half a pair of surrogates', value)
   if (Buffer.byteLength(value) > 255) throw invalid(name, 'a string of 255 bytes at most', value)
 }
 

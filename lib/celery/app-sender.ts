@@ -1,5 +1,4 @@
 import type { PooledProducerError } from '../errors.ts'
-import type { Producer } from '../pool/producer.ts'
 import type { ProducerPool } from '../pool/producer-pool.ts'
 import { chainAsLinks } from './canvas/chain-links.ts'
 import type { CanvasSender } from './canvas/plan.ts'
@@ -147,12 +146,11 @@ export class AppSender implements TaskSender {
   ): Promise<AsyncResult> {
     try {
       const prepared = draft === undefined ? messages.prepare(id, args, kwargs) : messages.sealed(draft)
-      const publisher = (messages.options.producer as Producer | undefined) ?? this.#pool
-      const { publishOptions, declaration } = messages
+      const { options, publishOptions, declaration } = messages
       const result = new AsyncResult(id, messages.results, undefined, this.#control)
-      const sending = publisher.send(prepared, result, publishOptions, declaration) as Promise<AsyncResult>
+      const sending = this.#pool.send(prepared, result, publishOptions, declaration, options.producer)
       this.#sentEvents?.send(messages, id, args, kwargs, prepared)
-      return sending
+      return sending as Promise<AsyncResult>
     } catch (error) {
       return this.#pool.refuse(error as PooledProducerError, messages.name, id)
     }

@@ -5,7 +5,7 @@ import { taskName, taskOptions } from '../celery/options/task-options.ts'
 import { QueueDeclaration } from '../celery/routing/queue-declaration.ts'
 import { type PooledProducerError, quiet } from '../errors.ts'
 import type { Receipt } from '../pool/pending-publish.ts'
-import { prepare } from '../pool/producer.ts'
+import { prepare } from '../pool/prepared-message.ts'
 import type { ProducerPool } from '../pool/producer-pool.ts'
 import type { CeleryTsClient } from './publisher-kind.ts'
 

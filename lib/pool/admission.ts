@@ -18,8 +18,13 @@ export function admission(
 ): PooledProducerError | undefined {
   const { maxWaiting, maxBufferedBytes, maxMessageBytes } = settings
   if (signal?.aborted) return abortedPublish(signal, 'not-sent')
-  if (counters.waiting >= maxWaiting) {
+  // One waits for the end of its turn at least.
+  if (counters.waiting > 0 && counters.waiting >= maxWaiting) {
     return notSent('ERR_POOL_EXHAUSTED', `${counters.waiting} publishes wait already, and maxWaiting is ${maxWaiting}`)
+  }
+  if (publish.bytes > maxBufferedBytes) {
+    const text = `the message takes ${publish.bytes} bytes, and maxBufferedBytes is ${maxBufferedBytes}`
+    return notSent('ERR_MESSAGE_TOO_LARGE', text)
   }
   if (counters.bufferedBytes > maxBufferedBytes) {
     const others = counters.bufferedBytes - publish.bytes

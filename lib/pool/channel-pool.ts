@@ -60,6 +60,7 @@ export class ChannelPool {
 
   /** Channels that can be had at once. */
   get idle(): number {
+    if (this.#isClosed) return 0
     // Some are on their way from generic-pool, and not all of those to somebody who still waits.
     const coming = this.#pool.borrowed - this.#leased.size
     return this.#pool.available + Math.max(0, coming - this.#waiters.size)

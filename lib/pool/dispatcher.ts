@@ -98,6 +98,11 @@ export class Dispatcher {
     return traced(TRACES.publish, context, () => this.#accept(publish, options, declaration, enqueue))
   }
 
+  /** Rejects what is wrong before it is a publish; logged and counted as one that failed. */
+  refuse(error: PooledProducerError): Promise<never> {
+    return this.#settlement.refuse(error, undefined, undefined)
+  }
+
   #accept(
     publish: PendingPublish,
     options: PublishLimits | undefined,

@@ -27,6 +27,11 @@ export class Parking {
     queue.push(publish)
   }
 
+  /** Whether somebody waits for this one. */
+  isHolding(declaration: Declaration): boolean {
+    return this.#queues.has(declaration)
+  }
+
   async #release(declaration: Declaration, queue: PublishQueue): Promise<void> {
     await this.#declare(declaration)
     this.#queues.delete(declaration)

@@ -8,7 +8,8 @@ import type { AcquireOptions } from './leases.ts'
 import type { Receipt } from './pending-publish.ts'
 import type { PoolEvents } from './pool-events.ts'
 import { PoolParts } from './pool-parts.ts'
-import { type Producer, prepare, rejecting } from './producer.ts'
+import { prepare } from './prepared-message.ts'
+import { Producer, rejecting } from './producer.ts'
 import type { Prepared, PublishLimits, PublishOptions } from './publish-request.ts'
 import { type CloseReport, closedPool, shutDown } from './shutdown.ts'
 import { type Counters, figuresOf, type PoolState, type PoolStats } from './stats.ts'
@@ -104,9 +105,24 @@ export class ProducerPool implements AsyncDisposable {
     }
   }
 
-  /** @internal Publishes what was checked already; resolves with `result`, or with a receipt. */
-  send(prepared: Prepared, result: unknown, options?: PublishLimits, declaration?: Declaration): Promise<unknown> {
-    return this.#dispatcher.submit(prepared, result, options, declaration)
+  /**
+   * @internal Publishes what was checked already; resolves with `result`, or with a receipt.
+   *
+   * @param lease the pool's own lease to publish on, or the pool itself.
+   * @throws {PooledProducerError} ERR_PRODUCER_RELEASED, or ERR_NOT_LEASED for another's lease.
+   */
+  send(
+    prepared: Prepared,
+    result: unknown,
+    options?: PublishLimits,
+    declaration?: Declaration,
+    lease?: unknown,
+  ): Promise<unknown> {
+    if (lease === undefined || lease === this) return this.#dispatcher.submit(prepared, result, options, declaration)
+    if (!(lease instanceof Producer) || !lease.isOf(this.#dispatcher)) {
+      throw new PooledProducerError('ERR_NOT_LEASED', "this producer is another pool's", { outcome: 'not-sent' })
+    }
+    return lease.send(prepared, result, options, declaration)
   }
 
   /** @internal Rejects what is wrong before it is a publish; logged and counted as one that failed. */

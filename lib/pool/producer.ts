@@ -1,12 +1,11 @@
-import { checkMessage, type Message } from '../amqp/message.ts'
-import { PublishTemplate } from '../amqp/publish-template.ts'
-import { checkCallOptions } from '../call-options.ts'
+import type { Message } from '../amqp/message.ts'
 import { PooledProducerError, quiet } from '../errors.ts'
 import type { PooledChannel } from './channel-factory.ts'
 import type { Declaration, Declarations } from './declarations.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import { Parking } from './parking.ts'
 import type { PendingPublish, Receipt } from './pending-publish.ts'
+import { prepare } from './prepared-message.ts'
 import type { PublishQueue } from './publish-queue.ts'
 import type { Prepared, PublishLimits, PublishOptions } from './publish-request.ts'
 
@@ -24,6 +23,10 @@ export class Producer implements AsyncDisposable {
   readonly #release: (producer: Producer) => void
   readonly #line: PublishQueue
   readonly #parking: Parking
+  /** For which the last of those that are parked waits: what comes later waits behind it, to keep its place. */
+  #parkedLast: Declaration | undefined
+  /** Ends when what was declared last is. */
+  #declaring: Promise<void> = Promise.resolve()
   readonly #publishesBefore: number
   #publishesAtEnd: number | undefined
   #isScheduled = false
@@ -42,9 +45,12 @@ export class Producer implements AsyncDisposable {
     this.#release = release
     this.#publishesBefore = channel.publishes
     this.#line = dispatcher.newQueue()
-    // On its own channel: the pool may have no other.
+    // On its own channel: the pool may have no other. And in turn, so that nothing is overtaken.
     this.#parking = new Parking(
-      (declaration) => declarations.declareOn(declaration, channel),
+      (declaration) => {
+        this.#declaring = this.#declaring.then(() => declarations.declareOn(declaration, channel))
+        return this.#declaring
+      },
       (publishes, declaration) => this.#takeBack(publishes, declaration),
       () => dispatcher.newQueue(),
     )
@@ -71,7 +77,11 @@ export class Producer implements AsyncDisposable {
    *   `pool.publish` rejects with.
    */
   publish(message: Message, options?: PublishOptions): Promise<Receipt> {
-    return rejecting(() => this.send(prepare(message, options), undefined, options)) as Promise<Receipt>
+    try {
+      return this.send(prepare(message, options), undefined, options) as Promise<Receipt>
+    } catch (error) {
+      return this.#dispatcher.refuse(error as PooledProducerError)
+    }
   }
 
   /** @internal Publishes what was checked already; resolves with `result`, or with a receipt. */
@@ -87,10 +97,14 @@ export class Producer implements AsyncDisposable {
     }
     if (!this.#channel.isUsable) return this.#dispatcher.submit(prepared, result, options, declaration)
     return this.#dispatcher.submit(prepared, result, options, undefined, (publish) => {
-      if (declaration !== undefined && !declaration.isDeclared) this.#parking.hold(publish, declaration)
-      else this.#line.push(publish)
+      this.#enqueue(publish, declaration)
       this.wake()
     })
+  }
+
+  /** @internal Whether it is a lease of the pool that has this dispatcher. */
+  isOf(dispatcher: Dispatcher): boolean {
+    return this.#dispatcher === dispatcher
   }
 
   /** Gives the channel back; what was published is still confirmed. A second release is ERR_NOT_LEASED. */
@@ -132,11 +146,20 @@ export class Producer implements AsyncDisposable {
     return this.#channel
   }
 
+  #enqueue(publish: PendingPublish, declaration: Declaration | undefined): void {
+    const isMissing = declaration !== undefined && !declaration.isDeclared
+    const place = isMissing && !this.#parking.isHolding(declaration) ? declaration : this.#parkedLast
+    this.#parkedLast = place
+    if (place === undefined) this.#line.push(publish)
+    else this.#parking.hold(publish, place)
+  }
+
   /** Their queue is declared, or the channel is gone, and another declares it. */
   #takeBack(publishes: PendingPublish[], declaration: Declaration): void {
+    if (this.#parkedLast === declaration) this.#parkedLast = undefined
     if (!declaration.isDeclared) return this.#dispatcher.park(publishes, declaration)
     if (this.#isReleased || !this.#channel.isUsable) return this.#dispatcher.adopt(publishes)
-    this.#line.pushFront(publishes)
+    for (const publish of publishes) this.#line.push(publish)
     this.wake()
   }
 
@@ -148,16 +171,6 @@ export class Producer implements AsyncDisposable {
   #handOver(): void {
     this.#dispatcher.adopt(this.#line.takeAll())
   }
-}
-
-/** Checks a message and encodes its frames. */
-export function prepare(message: Message, options: PublishOptions | undefined): Prepared {
-  if (options !== undefined) checkCallOptions(options, ['timeoutMs', 'signal'])
-  checkMessage(message)
-  const { exchange = '', routingKey, body, properties = {}, mandatory = false } = message
-  const template = new PublishTemplate({ exchange, routingKey, mandatory, properties }, false)
-  // A copy: the caller may use its buffer again before the message is written.
-  return { template, values: [], body: typeof body === 'string' ? body : Buffer.from(body) }
 }
 
 /** What a call throws becomes a rejection, and one that nobody awaits does not end the process. */

@@ -63,7 +63,7 @@ export class Settlement {
   refuse(error: PooledProducerError, task: string | undefined, taskId: string | undefined): Promise<never> {
     this.#counters.publishes++
     this.#counters.countFailure(error.code)
-    if (taskId !== undefined) Object.assign(error, { taskId })
+    Object.assign(error, { outcome: 'not-sent' }, taskId === undefined ? {} : { taskId })
     this.#log.refused(error, task, taskId)
     return quiet(Promise.reject(error))
   }

@@ -20,10 +20,10 @@ export interface CloseReport {
   readonly notSent: readonly string[]
 }
 
-/** A close that the broker does not answer in this time is not waited for. */
-const CLOSE_LIMIT_MS = 2_000
-/** It has left confirms open for the whole time of the close already. */
-const LATE_CLOSE_LIMIT_MS = 200
+/** A close that the broker does not answer in this time is not waited for, however long the pool's own may take. */
+const LONGEST_CLOSE_MS = 2_000
+/** So long it is waited for even when the pool's time is up. */
+const SHORTEST_CLOSE_MS = 200
 
 /** What is shut down, from the callers to the sockets. */
 export interface Parts {
@@ -36,13 +36,14 @@ export interface Parts {
   readonly counters: Counters
 }
 
-/** Waits for what was accepted, `timeoutMs` at most, gives the rest its outcome, and closes everything. */
+/** Waits for what was accepted, gives the rest its outcome, and closes everything, all in `timeoutMs` or a little more. */
 export async function shutDown(parts: Parts, timeoutMs: number): Promise<CloseReport> {
   const { leases, subscriptions, settlement, channels, factory, connections, counters } = parts
   const confirmedBefore = counters.confirms
   leases.rejectAll(() => closedPool('the pool was closed while this acquire waited'))
-  const settled = settlement.whenSettled().then(() => CLOSE_LIMIT_MS)
-  const limitMs = await withTimeLimit(settled, timeoutMs, tooLate).catch(() => LATE_CLOSE_LIMIT_MS)
+  const endsAt = performance.now() + timeoutMs
+  const limitMs = () => Math.min(LONGEST_CLOSE_MS, Math.max(SHORTEST_CLOSE_MS, endsAt - performance.now()))
+  await withTimeLimit(settlement.whenSettled(), timeoutMs, tooLate).catch(() => {})
 
   const unknown: string[] = []
   const notSent: string[] = []
@@ -56,8 +57,8 @@ export async function shutDown(parts: Parts, timeoutMs: number): Promise<CloseRe
 
   channels.close()
   const closing = [...factory.open].map((channel) => channel.destroy('pool closed'))
-  await withTimeLimit(Promise.all([subscriptions.close(), ...closing]), limitMs, tooLate).catch(() => {})
-  await connections.close(limitMs)
+  await withTimeLimit(Promise.all([subscriptions.close(), ...closing]), limitMs(), tooLate).catch(() => {})
+  await connections.close(limitMs())
   settlement.stop()
   leases.stop()
   return report

@@ -95,8 +95,16 @@ test.each<[string, unknown, RegExp]>([
     { ...LEAST, headers: {} },
     /^message\.headers is not known; known are exchange, routingKey, body/,
   ],
-  ['null properties', { ...LEAST, properties: null }, /^message\.properties must be an object, got null$/],
-  ['a text for properties', { ...LEAST, properties: '' }, /^message\.properties must be an object, got ""$/],
+  ['null properties', { ...LEAST, properties: null }, /^message\.properties must be a plain object, got null$/],
+  ['a text for properties', { ...LEAST, properties: '' }, /^message\.properties must be a plain object, got ""$/],
+  ['a Map of properties', { ...LEAST, properties: new Map() }, /must be a plain object, got an instance of Map$/],
+  [
+    'half a pair in the routing key',
+    { ...LEAST, routingKey: '\ud800q' },
+    /^message\.routingKey must be .* half a pair/,
+  ],
+  ['half a pair in the body', { ...LEAST, body: 'a\udc00b' }, /^message\.body must be .* half a pair of surrogates/],
+  ['half a pair in an id', props({ messageId: '\udc00' }), /^message\.properties\.messageId must be .* half a pair/],
   ['an unknown property', props({ persistent: true }), /^message\.properties\.persistent is not known; known are /],
   [
     'a numeric expiration',

@@ -472,6 +472,40 @@ describe('the option producer', () => {
     expect(await queues.depth(queue)).toBe(1)
   })
 
+  test('keeps the order of the lease, though the queues of some have still to be declared', async () => {
+    const app = makeApp({ broker: broker.url })
+    const [queue, first, second] = [await queues.declare(), queues.name(), queues.name()]
+    const exchange = { name: uniqueName('order'), type: 'fanout', autoDelete: true }
+    await queues.channel.assertExchange(exchange.name, exchange.type, { autoDelete: true })
+    await queues.channel.bindQueue(queue, exchange.name, '')
+    const to = (name: string) => ({ queue: { name, exchange } })
+    const producer = await app.pool.acquire()
+    const sending = [
+      producer.publish({ exchange: exchange.name, routingKey: '', body: '[0]' }),
+      app.sendTask('t', [1], {}, { ...to(first), producer }),
+      producer.publish({ exchange: exchange.name, routingKey: '', body: '[2]' }),
+      app.sendTask('t', [3], {}, { ...to(second), producer }),
+      app.sendTask('t', [4], {}, { ...to(first), producer }),
+      producer.publish({ exchange: exchange.name, routingKey: '', body: '[5]' }),
+    ]
+    await Promise.all(sending)
+    producer.release()
+
+    const bodies = (await queues.bodies(queue)).map((body) => JSON.parse(body)[0])
+    expect(bodies.flat()).toEqual([0, 1, 2, 3, 4, 5])
+  })
+
+  test("with another pool's lease is ERR_NOT_LEASED, and later tasks are sent as ever", async () => {
+    const [app, other] = [makeApp({ broker: broker.url }), makePool({ broker: broker.url })]
+    const queue = queues.name()
+    const task = app.createTask('tasks.add', { queue })
+    const error = await failureOf(other.use((producer) => task.applyAsync([1], {}, { producer })))
+    await task.delay(2)
+
+    expect(error).toMatchObject({ code: 'ERR_NOT_LEASED', outcome: 'not-sent' })
+    expect(await queues.depth(queue)).toBe(1)
+  })
+
   test('with a released lease is ERR_PRODUCER_RELEASED, logged and counted', async () => {
     const logger = new RecordedLog()
     const app = makeApp({ broker: broker.url, logger })

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { type AdmissionSettings, abortedPublish, admission } from '../../lib/pool/admission.ts'
 import { PendingPublish } from '../../lib/pool/pending-publish.ts'
-import { prepare } from '../../lib/pool/producer.ts'
+import { prepare } from '../../lib/pool/prepared-message.ts'
 import type { Counters } from '../../lib/pool/stats.ts'
 
 const { template } = prepare({ routingKey: 'q', body: '' }, undefined)
@@ -40,6 +40,22 @@ test('as many may wait as maxWaiting says, and the next is told when to try agai
     message: '2 publishes wait already, and maxWaiting is 2',
     outcome: 'not-sent',
     retryAfterMs: 1_000,
+  })
+})
+
+test('one publish may wait for the end of its turn though maxWaiting is 0, and no second', () => {
+  expect(verdict({ maxWaiting: 0 }, { waiting: 0 })).toBeUndefined()
+  expect(verdict({ maxWaiting: 0 }, { waiting: 1 })).toMatchObject({ code: 'ERR_POOL_EXHAUSTED' })
+})
+
+test('a message that alone passes maxBufferedBytes is too large, however little is held', () => {
+  const { bytes } = new PendingPublish(template, [], 'body', undefined)
+  expect(verdict({ maxBufferedBytes: bytes })).toBeUndefined()
+  expect(verdict({ maxBufferedBytes: bytes - 1 })).toMatchObject({
+    code: 'ERR_MESSAGE_TOO_LARGE',
+    message: `the message takes ${bytes} bytes, and maxBufferedBytes is ${bytes - 1}`,
+    outcome: 'not-sent',
+    retryable: false,
   })
 })
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals'
 import { Deadlines } from '../../lib/pool/deadlines.ts'
 import { PendingPublish } from '../../lib/pool/pending-publish.ts'
-import { prepare } from '../../lib/pool/producer.ts'
+import { prepare } from '../../lib/pool/prepared-message.ts'
 
 const { template } = prepare({ routingKey: 'q', body: '' }, undefined)
 /** What has expired, and after how many milliseconds. */

@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals'
 import { PooledProducerError } from '../../lib/errors.ts'
 import { doubtful, isInDoubt } from '../../lib/pool/doubt.ts'
 import { PendingPublish } from '../../lib/pool/pending-publish.ts'
-import { prepare } from '../../lib/pool/producer.ts'
+import { prepare } from '../../lib/pool/prepared-message.ts'
 
 const { template } = prepare({ routingKey: 'q', body: '' }, undefined)
 const NACKED = new PooledProducerError('ERR_NACKED', 'no', { outcome: 'refused' })

@@ -122,18 +122,21 @@ rabbitmqNodeTest(
 )
 
 test('a pool that is busy says a second', async () => {
-  const pool = await readyPool({ broker: broker.url, maxChannels: 1, maxWaiting: 0, maxBufferedBytes: 10 })
-  const lease = await pool.acquire()
+  const options = { broker: broker.url, maxChannels: 1, maxWaiting: 1, maxBufferedBytes: 10_000 }
+  const [pool, full] = await Promise.all([readyPool(options), readyPool({ ...options, maxWaiting: 10 })])
+  const leases = [await pool.acquire(), await full.acquire()]
+  const waiting = [pool.publish(GOOD), full.publish({ ...GOOD, body: 'x'.repeat(7_000) })]
   const busy = [
     pool.acquire({ block: false }),
     pool.acquire(),
     pool.publish(GOOD),
-    pool.publish({ ...GOOD, body: 'x'.repeat(11) }),
+    full.publish({ ...GOOD, body: 'x'.repeat(7_000) }),
   ]
   for (const promise of busy) {
     expect(await failureOf(promise)).toMatchObject({ code: 'ERR_POOL_EXHAUSTED', retryAfterMs: 1_000 })
   }
-  lease.release()
+  for (const lease of leases) lease.release()
+  await Promise.all(waiting)
 })
 
 test('an error that time does not cure says no time', async () => {

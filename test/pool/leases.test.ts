@@ -86,6 +86,23 @@ test('a publish after the release is ERR_PRODUCER_RELEASED and is not sent', asy
   expect(await queues.depth(queue)).toBe(0)
 })
 
+test('a publish of a lease that is refused at once is counted and logged, awaited or not', async () => {
+  const logger = new RecordedLog()
+  const pool = makePool({ broker: broker.url, logger })
+  const producer = await pool.acquire()
+  void producer.publish({ routingKey: 5 as never, body: 'x' })
+  void producer.publish({ routingKey: 'q', body: 'x' }, { timeoutMs: 0 })
+  producer.release()
+  void producer.publish({ routingKey: 'q', body: 'x' })
+
+  expect(pool.stats()).toMatchObject({ publishes: 3, failures: 3 })
+  expect(logger.of('publish.fail')).toMatchObject([
+    { level: 'error', code: 'ERR_INVALID_OPTION', outcome: 'not-sent' },
+    { level: 'error', code: 'ERR_INVALID_OPTION', outcome: 'not-sent' },
+    { level: 'error', code: 'ERR_PRODUCER_RELEASED', outcome: 'not-sent' },
+  ])
+})
+
 test('await using releases at the end of the block, and keeps the channel open', async () => {
   const pool = makePool({ broker: broker.url })
   let channel = 0

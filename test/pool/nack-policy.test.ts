@@ -2,7 +2,7 @@ import { beforeEach, expect, jest, test } from '@jest/globals'
 import type { PooledChannel } from '../../lib/pool/channel-factory.ts'
 import { NackPolicy } from '../../lib/pool/nack-policy.ts'
 import { PendingPublish } from '../../lib/pool/pending-publish.ts'
-import { prepare } from '../../lib/pool/producer.ts'
+import { prepare } from '../../lib/pool/prepared-message.ts'
 
 let now = 0
 

@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals'
 import type { Declaration } from '../../lib/pool/declarations.ts'
 import { Parking } from '../../lib/pool/parking.ts'
 import { PendingPublish } from '../../lib/pool/pending-publish.ts'
-import { prepare } from '../../lib/pool/producer.ts'
+import { prepare } from '../../lib/pool/prepared-message.ts'
 import { PublishQueue } from '../../lib/pool/publish-queue.ts'
 
 const { template } = prepare({ routingKey: 'q', body: '' }, undefined)

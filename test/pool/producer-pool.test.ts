@@ -227,6 +227,17 @@ describe('close', () => {
     }
   })
 
+  test('ends in time on an idle pool whose broker has fallen silent, and nothing is idle afterwards', async () => {
+    const proxy = await makeProxy(broker.url)
+    const pool = await readyPool({ broker: proxy.url })
+    await proxy.set('silent')
+    const startedAt = performance.now()
+    await pool.close({ timeoutMs: 500 })
+
+    expect(performance.now() - startedAt).toBeLessThan(1_800)
+    expect(pool.stats()).toMatchObject({ state: 'closed', channels: 0, idle: 0, leased: 0, connections: 0 })
+  })
+
   test('ends in time while the broker is away, and rejects what waits', async () => {
     const pool = makePool({ broker: NOWHERE })
     const publishing = failureOf(pool.publish({ ...DROPPED, properties: { headers: { id: 'a' } } }))

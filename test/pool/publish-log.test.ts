@@ -3,7 +3,7 @@ import { PooledProducerError } from '../../lib/errors.ts'
 import { EventLog } from '../../lib/observe/log.ts'
 import type { PooledChannel } from '../../lib/pool/channel-factory.ts'
 import { PendingPublish } from '../../lib/pool/pending-publish.ts'
-import { prepare } from '../../lib/pool/producer.ts'
+import { prepare } from '../../lib/pool/prepared-message.ts'
 import { PublishLog } from '../../lib/pool/publish-log.ts'
 import { RecordedLog } from '../support/recorded-log.ts'
 

@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { expect, test } from '@jest/globals'
 import { PendingPublish } from '../../lib/pool/pending-publish.ts'
-import { prepare } from '../../lib/pool/producer.ts'
+import { prepare } from '../../lib/pool/prepared-message.ts'
 import { PublishQueue } from '../../lib/pool/publish-queue.ts'
 
 const { template } = prepare({ routingKey: 'q', body: '' }, undefined)

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { PooledProducerError } from '../../lib/errors.ts'
 import { PendingPublish } from '../../lib/pool/pending-publish.ts'
-import { prepare } from '../../lib/pool/producer.ts'
+import { prepare } from '../../lib/pool/prepared-message.ts'
 import type { Resending } from '../../lib/pool/publish-request.ts'
 import { mayResend, pauseMsOf, resendable } from '../../lib/pool/resending.ts'
 import type { Settlement } from '../../lib/pool/settlement.ts'

@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from '@jest/globals'
 import type { PooledChannel } from '../../lib/pool/channel-factory.ts'
 import type { ChannelPool } from '../../lib/pool/channel-pool.ts'
 import { PendingPublish } from '../../lib/pool/pending-publish.ts'
-import { prepare } from '../../lib/pool/producer.ts'
+import { prepare } from '../../lib/pool/prepared-message.ts'
 import { PublishQueue } from '../../lib/pool/publish-queue.ts'
 import { Suspects } from '../../lib/pool/suspects.ts'
 

@@ -1,6 +1,6 @@
 import { PooledProducerError, quiet } from '../../errors.ts'
+import { isPlainObject } from '../../plain-object.ts'
 import { describe } from '../../shown-value.ts'
-import { isPlainObject } from '../message/json-value.ts'
 import type { SignatureTable } from '../options/signature-rules.ts'
 import type { TaskOptions } from '../options/task-option-values.ts'
 import type { CanvasSender, Frame, Frozen, Lead, Plan } from './plan.ts'

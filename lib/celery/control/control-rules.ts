@@ -1,7 +1,8 @@
 import { PooledProducerError } from '../../errors.ts'
 import { MAX_TIMER_MS } from '../../integer.ts'
+import { isPlainObject } from '../../plain-object.ts'
 import { describe } from '../../shown-value.ts'
-import { isJsonValue, isPlainObject } from '../message/json-value.ts'
+import { isJsonValue } from '../message/json-value.ts'
 import { Fields } from '../options/fields.ts'
 
 /** How a command is sent, and which replies are waited for. */

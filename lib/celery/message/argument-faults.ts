@@ -1,7 +1,8 @@
 import { types } from 'node:util'
 import { PooledProducerError } from '../../errors.ts'
+import { isPlainObject } from '../../plain-object.ts'
 import { describe } from '../../shown-value.ts'
-import { isPlainObject, isRounded, MAX_DEPTH } from './json-value.ts'
+import { isRounded, MAX_DEPTH } from './json-value.ts'
 
 /**
  * Looks through a value for the first thing that JSON would change or drop without a word; comes back when

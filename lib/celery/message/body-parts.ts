@@ -1,5 +1,6 @@
+import { isPlainObject } from '../../plain-object.ts'
 import { findFault, invalidArguments, kindOf } from './argument-faults.ts'
-import { isJsonValue, isPlainObject } from './json-value.ts'
+import { isJsonValue } from './json-value.ts'
 
 /** Whether a serializer carries this value, which JSON does not. */
 export type Carries = (value: unknown) => boolean

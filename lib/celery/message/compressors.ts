@@ -1,7 +1,7 @@
 import zlib from 'node:zlib'
 import { closestName } from '../../closest-name.ts'
 import { PooledProducerError } from '../../errors.ts'
-import { isPlainObject } from './json-value.ts'
+import { isPlainObject } from '../../plain-object.ts'
 
 /** Makes a body smaller, and says for the worker how. */
 export interface Compressor {

@@ -1,3 +1,5 @@
+import { isPlainObject } from '../../plain-object.ts'
+
 /**
  * Levels of arrays and objects at most, the outermost included. Python's JSON decoder gives up a little
  * below 1,000; a worker then acks the message and loses it.
@@ -46,12 +48,4 @@ function isJsonDict(dict: object, depth: number): boolean {
 /** Whether a whole number has more digits than a double keeps, and JSON writes them all the same. */
 export function isRounded(value: number): boolean {
   return Number.isInteger(value) && !Number.isSafeInteger(value) && Math.abs(value) < FIRST_EXPONENT
-}
-
-/** Whether the value is an object literal, also one of another realm, or has no prototype. */
-export function isPlainObject(value: unknown): value is Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
-  const prototype = Object.getPrototypeOf(value)
-  if (prototype === Object.prototype || prototype === null) return true
-  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf')
 }

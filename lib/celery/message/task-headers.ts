@@ -1,7 +1,7 @@
 import { HALF_PAIR, MAX_DEPTH, MAX_FRACTION, MAX_NAME_BYTES } from '../../amqp/header-rules.ts'
 import { PooledProducerError } from '../../errors.ts'
+import { isPlainObject } from '../../plain-object.ts'
 import { describe } from '../../shown-value.ts'
-import { isPlainObject } from './json-value.ts'
 
 /** A value that an AMQP header table holds. */
 export type HeaderValue = string | number | boolean | null | readonly HeaderValue[] | HeaderTable

@@ -1,8 +1,8 @@
 import { PooledProducerError } from '../../errors.ts'
+import { isPlainObject } from '../../plain-object.ts'
 import { invalidArguments } from './argument-faults.ts'
 import { wholeEmbed } from './arguments.ts'
 import { type Carries, checkArguments } from './body-parts.ts'
-import { isPlainObject } from './json-value.ts'
 import type { EncodedEmbed, Serializer } from './serializer.ts'
 
 /** How an app's own serializer is given: it writes one value, the worker's must read it. */

@@ -1,7 +1,7 @@
 import { PooledProducerError } from '../../errors.ts'
+import { isPlainObject } from '../../plain-object.ts'
 import { describe } from '../../shown-value.ts'
 import { type Compressor, compressorFault } from '../message/compressors.ts'
-import { isPlainObject } from '../message/json-value.ts'
 import { definitionFault, type SerializerDefinition } from '../message/value-serializer.ts'
 import type { Rule } from './option-rules.ts'
 

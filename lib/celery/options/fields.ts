@@ -1,7 +1,7 @@
 import { closestName } from '../../closest-name.ts'
 import { type ErrorCode, PooledProducerError } from '../../errors.ts'
+import { isPlainObject } from '../../plain-object.ts'
 import { describe } from '../../shown-value.ts'
-import { isPlainObject } from '../message/json-value.ts'
 import { amqpTable, type HeaderTable } from '../message/task-headers.ts'
 
 const MAX_SHORT_BYTES = 255

@@ -20,6 +20,7 @@ const ZONELESS = /^\d{4}-\d\d-\d\d(?:[T ][\d:.,]*)?$/i
 
 export function text(name: string, value: unknown): string {
   if (typeof value !== 'string') throw invalid(name, 'a string', value)
+  if (!value.isWellFormed()) throw invalid(name, 'a string without half a pair of surrogates', value)
   return value
 }
 

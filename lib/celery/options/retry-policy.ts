@@ -1,8 +1,8 @@
 import { closestName } from '../../closest-name.ts'
 import { PooledProducerError } from '../../errors.ts'
+import { isPlainObject } from '../../plain-object.ts'
 import type { PublishLimits, Resending } from '../../pool/publish-request.ts'
 import { describe } from '../../shown-value.ts'
-import { isPlainObject } from '../message/json-value.ts'
 
 /** When a message is written again whose outcome a fault has left open. Names and defaults are Celery's. */
 export interface RetryPolicy {

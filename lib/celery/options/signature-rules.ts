@@ -1,6 +1,6 @@
 import { PooledProducerError } from '../../errors.ts'
+import { isPlainObject } from '../../plain-object.ts'
 import { describe } from '../../shown-value.ts'
-import { isPlainObject } from '../message/json-value.ts'
 
 /** A task to be started later, as Celery's messages spell it (`celery/canvas.py`, `Signature`). */
 export interface SignatureTable {

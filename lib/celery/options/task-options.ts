@@ -1,7 +1,7 @@
 import { closestName } from '../../closest-name.ts'
 import { PooledProducerError } from '../../errors.ts'
+import { isPlainObject } from '../../plain-object.ts'
 import { describe } from '../../shown-value.ts'
-import { isPlainObject } from '../message/json-value.ts'
 import { type HeaderValue, headerTable, userHeaders } from '../message/task-headers.ts'
 import { TaskQueue } from '../routing/task-queue.ts'
 import {

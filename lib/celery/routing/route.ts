@@ -1,6 +1,6 @@
 import { type ErrorCode, PooledProducerError } from '../../errors.ts'
+import { isPlainObject } from '../../plain-object.ts'
 import { describe } from '../../shown-value.ts'
-import { isPlainObject } from '../message/json-value.ts'
 import { type CheckedTaskOptions, DEFAULT_TASK_OPTIONS, type TaskOptions } from '../options/task-option-values.ts'
 import { taskOptions } from '../options/task-options.ts'
 

@@ -1,5 +1,5 @@
 import { PooledProducerError } from '../../errors.ts'
-import { isPlainObject } from '../message/json-value.ts'
+import { isPlainObject } from '../../plain-object.ts'
 import { Fields } from '../options/fields.ts'
 import type { QueueSettings } from './queues.ts'
 import {

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../../errors.ts'
+import { isPlainObject } from '../../plain-object.ts'
 import { describe } from '../../shown-value.ts'
-import { isPlainObject } from '../message/json-value.ts'
 import type { HeaderTable } from '../message/task-headers.ts'
 import { Fields } from '../options/fields.ts'
 

@@ -1,6 +1,6 @@
 import { PooledProducerError } from '../../errors.ts'
+import { isPlainObject } from '../../plain-object.ts'
 import { describe } from '../../shown-value.ts'
-import { isPlainObject } from '../message/json-value.ts'
 import type { TaskOptions } from '../options/task-option-values.ts'
 import { globExpression } from './glob.ts'
 import { type CheckedRoute, checkedRoute, type Route } from './route.ts'

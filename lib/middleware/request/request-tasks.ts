@@ -3,8 +3,8 @@ import type { TaskOptions } from '../../celery/options/task-option-values.ts'
 import type { AsyncResult } from '../../celery/results/async-result.ts'
 import type { Kwargs, Task } from '../../celery/task.ts'
 import { type PooledProducerError, quiet } from '../../errors.ts'
-import { isPlainObject } from '../../login.ts'
 import type { Logger } from '../../options.ts'
+import { isPlainObject } from '../../plain-object.ts'
 import { requestFailure } from './request-failure.ts'
 
 /** The log of one request: a child of the server's logger that holds the request's id. */

@@ -1,0 +1,38 @@
+import { checkMessage, type Message } from '../amqp/message.ts'
+import { PublishTemplate } from '../amqp/publish-template.ts'
+import type { TemplateFields } from '../amqp/template-fields.ts'
+import { checkCallOptions } from '../call-options.ts'
+import type { Prepared, PublishOptions } from './publish-request.ts'
+
+/** The last message without headers: the next is often the same but for its body, and may share its frames. */
+let last: PublishTemplate | undefined
+
+/**
+ * Checks a message and encodes its frames.
+ *
+ * @throws {PooledProducerError} ERR_INVALID_OPTION or ERR_MESSAGE_TOO_LARGE
+ */
+export function prepare(message: Message, options: PublishOptions | undefined): Prepared {
+  if (options !== undefined) checkCallOptions(options, ['timeoutMs', 'signal'])
+  checkMessage(message)
+  const { exchange = '', routingKey, body, properties = {}, mandatory = false } = message
+  const template = templateOf({ exchange, routingKey, mandatory, properties })
+  // A copy: the caller may use its buffer again before the message is written.
+  return { template, values: [], body: typeof body === 'string' ? body : Buffer.from(body) }
+}
+
+function templateOf(fields: TemplateFields): PublishTemplate {
+  if (fields.properties.headers !== undefined) return new PublishTemplate(fields, false)
+  const isSame = last !== undefined && isAlike(last.fields, fields)
+  // Only the second of a kind shows that it will be shared; from then on no message counts it as its own.
+  if (isSame && last?.heldBytes === 0) return last
+  last = new PublishTemplate({ ...fields, properties: { ...fields.properties } }, isSame)
+  return last
+}
+
+function isAlike(a: TemplateFields, b: TemplateFields): boolean {
+  if (a.exchange !== b.exchange || a.routingKey !== b.routingKey || a.mandatory !== b.mandatory) return false
+  const names = Object.keys(a.properties) as (keyof typeof a.properties)[]
+  if (names.length !== Object.keys(b.properties).length) return false
+  return names.every((name) => a.properties[name] === b.properties[name])
+}

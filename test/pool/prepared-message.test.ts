@@ -1,0 +1,54 @@
+import { expect, test } from '@jest/globals'
+import { PendingPublish } from '../../lib/pool/pending-publish.ts'
+import { prepare } from '../../lib/pool/prepared-message.ts'
+
+const MAIL = { exchange: 'shop', routingKey: 'mail', body: 'x', properties: { deliveryMode: 2, type: 'mail' } }
+
+function bytesOf(message: Parameters<typeof prepare>[0]): number {
+  const { template, values, body } = prepare(message, undefined)
+  return new PendingPublish(template, values, body, undefined).bytes
+}
+
+test('messages that differ only in their bodies share their frames, and count their bodies alone', () => {
+  const [first, second, third] = ['a', 'bc', 'def'].map((body) => prepare({ ...MAIL, body }, undefined))
+
+  expect(third?.template).toBe(second?.template)
+  expect(third?.body).toBe('def')
+  expect(first?.template.fields).toEqual(second?.template.fields)
+  expect(bytesOf({ ...MAIL, body: 'four' })).toBe(4)
+})
+
+test.each([
+  ['exchange', { exchange: 'other' }],
+  ['routing key', { routingKey: 'other' }],
+  ['mandatory', { mandatory: true }],
+  ['properties', { properties: { deliveryMode: 2, type: 'other' } }],
+  ['number of properties', { properties: { deliveryMode: 2 } }],
+  ['names of properties', { properties: { deliveryMode: 2, appId: 'mail' } }],
+])('messages of another %s have frames of their own', (_, other) => {
+  for (let i = 0; i < 3; i++) prepare(MAIL, undefined)
+  const { template } = prepare({ ...MAIL, ...other }, undefined)
+
+  expect(template.fields).toMatchObject(other)
+  expect(prepare(MAIL, undefined).template.fields).toMatchObject({
+    exchange: 'shop',
+    routingKey: 'mail',
+    mandatory: false,
+  })
+})
+
+test('each message with headers has frames of its own, and counts them', () => {
+  const properties = { headers: { a: 1 } }
+  const templates = [1, 2, 3].map(() => prepare({ ...MAIL, properties }, undefined).template)
+
+  expect(new Set(templates).size).toBe(3)
+  expect(bytesOf({ ...MAIL, properties })).toBeGreaterThan(1_000)
+})
+
+test('properties that their owner changes afterwards are another message', () => {
+  const properties = { type: 'before' }
+  for (let i = 0; i < 3; i++) prepare({ ...MAIL, properties }, undefined)
+  properties.type = 'after'
+
+  expect(prepare({ ...MAIL, properties }, undefined).template.fields.properties).toEqual({ type: 'after' })
+})
