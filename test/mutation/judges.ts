@@ -25,7 +25,7 @@ export const JUDGES: Readonly<Record<string, Judges>> = {
   'amqp/connect-error': { tests: ['amqp/connect-error'] },
   'amqp/connection-state': { tests: ['amqp/connection-state'] },
   'amqp/constant-frames': { tests: ['amqp/publish-template'] },
-  'amqp/field-table': { tests: ['amqp/publish-template'] },
+  'amqp/field-table': { tests: ['amqp/field-table', 'amqp/publish-template'] },
   'amqp/handshake-guard': { tests: ['amqp/handshake-guard'] },
   'amqp/header-rules': { tests: ['amqp/message'] },
   'amqp/ledger': { tests: ['amqp/ledger'] },
