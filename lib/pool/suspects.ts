@@ -39,7 +39,8 @@ export class Suspects {
       this.#write(channel, publish)
       channel.flush()
       await channel.whenEmpty()
-    } else if (channel.isUsable) {
+    } else if (channel.isUsable && this.#queue.length > 0) {
+      // With nothing to write, nothing would ever relieve the channel.
       await channel.whenRelieved()
     }
   }

@@ -1,10 +1,11 @@
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, jest, test } from '@jest/globals'
 import type { ProducerPool } from '../../lib/pool/producer-pool.ts'
 import { rabbitmqTest, uniqueName, useBroker } from '../support/broker.ts'
 import { until } from '../support/condition.ts'
 import { failureOf } from '../support/failure.ts'
 import { makeProxy, readyPool } from '../support/pools.ts'
 import { useQueues } from '../support/queues.ts'
+import { RecordedLog } from '../support/recorded-log.ts'
 import { WRITE_PATHS } from '../support/write-paths.ts'
 
 const broker = useBroker()
@@ -191,6 +192,25 @@ rabbitmqTest('a connection that is lost while the guilty one is searched for har
 
   expect(guiltyOf(outcomes)).toEqual([150])
   expect(new Set(await queues.bodies(queue)).size).toBe(199)
+})
+
+rabbitmqTest('suspects that are all given up keep no channel from those that come later', async () => {
+  const abort = new AbortController()
+  const logger = new RecordedLog()
+  // The first moment at which they are suspects and wait for a channel.
+  jest.spyOn(logger, 'info').mockImplementation((fields) => {
+    if ('event' in fields && fields.event === 'channel.close') abort.abort()
+  })
+  const pool = await readyPool({ broker: broker.url, maxChannels: 1, logger })
+  const queue = await queues.declare()
+  const guilty = { routingKey: queue, body: 'guilty', properties: { expiration: 'never' } }
+  const givenUp = [1, 2].map(() => failureOf(pool.publish(guilty, { signal: abort.signal })))
+  for (const error of await Promise.all(givenUp)) expect(error).toMatchObject({ code: 'ERR_ABORTED' })
+  await until(() => pool.stats().leased === 0)
+
+  const innocent = { routingKey: queue, body: 'innocent' }
+  const outcomes = await Promise.allSettled([innocent, guilty, innocent].map((message) => pool.publish(message)))
+  expect(guiltyOf(outcomes)).toEqual([1])
 })
 
 rabbitmqTest('what was nacked, and finds no queue when it is sent again, is unknown', async () => {
