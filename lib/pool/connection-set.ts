@@ -44,9 +44,13 @@ export class ConnectionSet implements ConnectionOwner {
   readonly #events: EventHub<PoolEvents>
   readonly #owner: ConnectionsOwner
   readonly #failFastAfterMs: number
-  /** Since when no connection can take a message, in milliseconds of `performance.now()`; undefined: one can. */
-  #awaySince: number | undefined = performance.now()
+  /**
+   * Since when no connection can take a message, in milliseconds of `performance.now()`. Undefined: one can, or none has
+   * failed yet; a process that is busy as it starts has tried nothing.
+   */
+  #awaySince: number | undefined
   #refusal: PooledProducerError | undefined
+  #retryTimer: NodeJS.Timeout | undefined
   readonly #warnings = new Set<string>()
 
   constructor(options: EffectivePoolOptions, log: EventLog, events: EventHub<PoolEvents>, owner: ConnectionsOwner) {
@@ -84,7 +88,7 @@ export class ConnectionSet implements ConnectionOwner {
 
   /** When the same call may be worth another try, in milliseconds from now. */
   get retryAfterMs(): number {
-    if (this.open > 0) return BUSY_RETRY_MS
+    if (this.all.some(({ isOpen }) => isOpen)) return BUSY_RETRY_MS
     return Math.ceil(Math.max(SHORTEST_RETRY_MS, Math.min(...this.all.map(({ nextAttemptMs }) => nextAttemptMs))))
   }
 
@@ -123,12 +127,16 @@ export class ConnectionSet implements ConnectionOwner {
 
   /** Resolves after `limitMs` at the latest. */
   async close(limitMs: number): Promise<void> {
+    clearTimeout(this.#retryTimer)
     await Promise.all([...this.all, this.consuming].map((connection) => connection.close(limitMs)))
   }
 
-  opened({ id, broker }: Connection, { openMs, attempts }: { openMs: number; attempts: number }): void {
-    this.#refusal = undefined
+  opened(connection: Connection, { openMs, attempts }: { openMs: number; attempts: number }): void {
+    const { id, broker } = connection
+    // The one that consumes says nothing of those that publish: while these are refused, somebody must be told no.
+    if (connection !== this.consuming) this.#refusal = undefined
     this.#noteState()
+    this.#openRefused()
     this.#log.write('connection.open', { connection: id, broker, openMs, attempts })
     this.#owner.opened()
     this.#events.emit('connect', { connection: id, broker, openMs })
@@ -141,12 +149,13 @@ export class ConnectionSet implements ConnectionOwner {
   }
 
   retrying({ id }: Connection, details: { attempt: number; delayMs: number; error: Error }): void {
+    this.#noteState()
     this.#log.write('connection.retry', { connection: id, ...details })
   }
 
   refused({ id }: Connection, error: PooledProducerError): void {
     this.#log.write('pool.warning', { connection: id, reason: error.message })
-    if (this.state !== 'refused') return
+    if (this.state !== 'refused') return this.#openRefused()
     this.#refusal = repeated(error, undefined, this.retryAfterMs)
     this.#owner.refused(this.#refusal)
     this.#events.emit('refused', this.#refusal)
@@ -170,6 +179,16 @@ export class ConnectionSet implements ConnectionOwner {
     this.#log.write('connection.unblocked', { connection: connection.id, blockedMs })
     this.#owner.unblocked(connection)
     this.#events.emit('unblocked', { connection: connection.id, blockedMs })
+  }
+
+  /** While others are not refused nobody is told no, and so nobody asks for those that were: they are tried by the clock. */
+  #openRefused(): void {
+    clearTimeout(this.#retryTimer)
+    if (this.state === 'refused') return
+    const refused = [...this.all, this.consuming].filter(({ state }) => state === 'refused')
+    for (const connection of refused) connection.open()
+    const pauses = refused.filter(({ state }) => state === 'refused').map(({ nextAttemptMs }) => nextAttemptMs)
+    if (pauses.length > 0) this.#retryTimer = setTimeout(() => this.#openRefused(), Math.min(...pauses)).unref()
   }
 
   #noteState(): void {
