@@ -1,10 +1,14 @@
 import { asError, PooledProducerError } from '../errors.ts'
 
-/** Faults that the same attempt meets again until somebody changes something, by what shows them. */
+/**
+ * Faults that the same attempt meets again until somebody changes something, by what shows them. The broker's code
+ * comes before its text, which may hold any number. What amqplib expected is all that there is to go by where
+ * handshakes are not guarded.
+ */
 const REFUSALS: readonly { readonly shown: RegExp; readonly means: string; readonly isOfLogin?: boolean }[] = [
-  { shown: /\b403\b|ACCESS[_-]REFUSED/i, means: 'the user name or the password is wrong', isOfLogin: true },
+  { shown: /^\D*403\b|ACCESS[_-]REFUSED/i, means: 'the user name or the password is wrong', isOfLogin: true },
   {
-    shown: /\b530\b|NOT[_-]ALLOWED|Expected ConnectionOpenOk/i,
+    shown: /^\D*530\b|NOT[_-]ALLOWED|Expected ConnectionOpenOk; got <ConnectionClose/i,
     means: 'the vhost does not exist, the user has no access to it, or a limit on connections is reached',
   },
   { shown: /SASL mechanism/i, means: 'the broker does not offer the way of logging in' },

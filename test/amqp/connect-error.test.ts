@@ -6,6 +6,7 @@ import { afterEach, expect, test } from '@jest/globals'
 import { connect } from 'amqplib'
 import { parseBrokerUrl } from '../../lib/amqp/broker-url.ts'
 import { connectError } from '../../lib/amqp/connect-error.ts'
+import { guardHandshakes } from '../../lib/amqp/handshake-guard.ts'
 import { PooledProducerError } from '../../lib/errors.ts'
 import { freePort } from '../../lib/testing/free-port.ts'
 import { uniqueName, useBroker } from '../support/broker.ts'
@@ -29,6 +30,7 @@ async function portOf(server: Server): Promise<number> {
 /** What becomes of amqplib's own error for a URL. */
 async function failure(url: string, options: object = {}): Promise<PooledProducerError> {
   const { display } = parseBrokerUrl(url)
+  guardHandshakes()
   try {
     const model = await connect(url, { noDelay: true, timeout: 2_000, ...options })
     await model.close()
@@ -169,6 +171,19 @@ test('a broker that is shutting down is worth another try', async () => {
   expect(await failure(server.url)).toMatchObject(UNAVAILABLE)
 })
 
+test.each([
+  [320, "CONNECTION_FORCED - broker forced connection closure with reason 'shutdown'"],
+  [541, "INTERNAL_ERROR - access to vhost '530' refused for user '403': vhost '530' is down"],
+  [506, 'RESOURCE_ERROR - too busy'],
+])('a broker that answers the open with a close of code %i is worth another try, and says why', async (code, text) => {
+  await using server = await startScriptedServer({ ConnectionOpen: [closing('ConnectionClose', code, text)] })
+
+  expect(await failure(server.url)).toMatchObject({
+    ...UNAVAILABLE,
+    message: expect.stringContaining(`cannot be reached: Handshake terminated by server: ${code} (${text})`),
+  })
+})
+
 test('TLS to a port without it is refused with a hint', async () => {
   const port = await portOf(createServer((socket) => socket.end('AMQP\x00\x00\x09\x01')))
 
@@ -252,7 +267,7 @@ test.each(['Handshake terminated by server: 403 (x)', 'ACCESS_REFUSED', 'ACCESS-
   },
 )
 
-test.each(['530 (x)', 'NOT_ALLOWED', 'NOT-ALLOWED', 'Expected ConnectionOpenOk; got x'])(
+test.each(['530 (x)', 'NOT_ALLOWED', 'NOT-ALLOWED', 'Expected ConnectionOpenOk; got <ConnectionClose channel:0>'])(
   'a vhost that is refused with "%s" stays refused, though the login is asked for anew',
   (text) => {
     expect(connectError(new Error(text), 'amqp://h', { login: true })).toMatchObject({

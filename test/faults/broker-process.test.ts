@@ -186,3 +186,25 @@ for (const [row, what, make, take] of [
     },
   )
 }
+
+rabbitmqNodeTest(
+  'row 12: what is published while a vhost is down waits, and goes out once it is up again',
+  async () => {
+    const vhost = 'fault-12-down'
+    await node().ctl('add_vhost', vhost)
+    await node().ctl('set_permissions', '-p', vhost, 'guest', '.*', '.*', '.*')
+    const log = new RecordedLog('info')
+    const pool = makePool({ broker: `${node().url}/${vhost}`, logger: log, publishTimeoutMs: 30_000 })
+    await pool.publish(GOOD)
+
+    await node().ctl('eval', `rabbit_vhost_sup_sup:stop_and_delete_vhost(<<"${vhost}">>).`)
+    await node().ctl('close_all_connections', 'its vhost is down')
+    await until(() => pool.state === 'connecting')
+    const waiting = pool.publish(GOOD)
+    await until(() => log.of('connection.retry').length > 0)
+    await node().ctl('restart_vhost', '-p', vhost)
+    await waiting
+
+    expect(log.of('connection.retry')[0]).toMatchObject({ error: { message: expect.stringMatching(/541 .*is down/) } })
+  },
+)
