@@ -17,29 +17,55 @@ interface Outstanding {
 const SAID_BY_BROKER = /^Channel closed by server: /
 const BASIC_CLASS = 60
 const BASIC_PUBLISH = 40
+const TOPIC = /access to topic '/
+const NAMED_TOPIC = /access to topic '(.*)' in exchange '(.*)' in vhost '/s
 const NAMED_EXCHANGE = /exchange '((?:[^']|'(?! in vhost))*)'/
 const MESSAGE_SIZE = /message size (\d+)/
 
+/** The message that made the broker close the channel. */
+export interface Culprit {
+  /** Among the unconfirmed messages; -1: it was none of them. */
+  readonly index: number
+  /** False: others fit too, and this one may have been stored before the broker changed its mind. */
+  readonly isCertain: boolean
+}
+
+const NONE: Culprit = { index: -1, isCertain: true }
+
 /**
- * Which of the unconfirmed messages made the broker close the channel: the index of the guilty one, -1
- * when it was none of them (another operation on the channel failed, or the broker broke the protocol), undefined when it cannot be told.
- * RabbitMQ handles a channel's messages in order, so the first that fits what it complains of is the one.
+ * Which of the unconfirmed messages made the broker close the channel: none of them, when another operation on the
+ * channel failed or the broker broke the protocol; undefined when it cannot be told. RabbitMQ handles a channel's
+ * messages in order, so the first that fits what it complains of is the one. When several name an exchange, though, it
+ * may have been there for the first of them, whose confirm is lost, and deleted under the others.
  */
-export function findCulprit(reason: CloseReason, outstanding: readonly Outstanding[]): number | undefined {
-  if (!SAID_BY_BROKER.test(reason.message)) return -1
+export function findCulprit(reason: CloseReason, outstanding: readonly Outstanding[]): Culprit | undefined {
+  if (!SAID_BY_BROKER.test(reason.message)) return NONE
   // A bad content header is reported with the method of its class, or with none at all.
   const isPublish = reason.classId === BASIC_CLASS && (reason.methodId === BASIC_PUBLISH || reason.methodId === 0)
-  if (reason.classId !== undefined && reason.classId !== 0 && !isPublish) return -1
-  if (outstanding.length === 1) return 0
+  if (reason.classId !== undefined && reason.classId !== 0 && !isPublish) return NONE
+  if (outstanding.length === 1) return { index: 0, isCertain: true }
 
-  const exchange = NAMED_EXCHANGE.exec(reason.message)?.[1]
-  if (exchange !== undefined)
-    return found(outstanding.findIndex(({ template }) => template.fields.exchange === exchange))
+  const place = placeIn(reason.message)
+  if (place !== undefined) {
+    const fits = ({ template: { fields } }: Outstanding) =>
+      fields.exchange === place.exchange && fields.routingKey === (place.routingKey ?? fields.routingKey)
+    return found(outstanding.findIndex(fits), outstanding.findLastIndex(fits))
+  }
   const size = MESSAGE_SIZE.exec(reason.message)?.[1]
   if (size !== undefined) return found(outstanding.findIndex(({ body }) => Buffer.byteLength(body) === Number(size)))
   return undefined
 }
 
-function found(index: number): number | undefined {
-  return index < 0 ? undefined : index
+/** Where the message was to go that the broker complains of; a topic is a routing key with permissions of its own. */
+function placeIn(text: string): { exchange: string; routingKey?: string } | undefined {
+  if (TOPIC.test(text)) {
+    const [, routingKey, exchange] = NAMED_TOPIC.exec(text) ?? []
+    return routingKey === undefined || exchange === undefined ? undefined : { exchange, routingKey }
+  }
+  const exchange = NAMED_EXCHANGE.exec(text)?.[1]
+  return exchange === undefined ? undefined : { exchange }
+}
+
+function found(first: number, last = first): Culprit | undefined {
+  return first < 0 ? undefined : { index: first, isCertain: first === last }
 }

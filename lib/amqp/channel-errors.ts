@@ -28,9 +28,13 @@ export function isSuspicion(error: PooledProducerError): boolean {
   return error.code === 'ERR_CHANNEL_CLOSED' && !error.retryable
 }
 
-/** The broker closed the channel over this message. */
-export function guiltyMessage(cause: Error): PooledProducerError {
-  return channelClosed(cause.message, 'refused', false, cause)
+/**
+ * The broker closed the channel over this message.
+ *
+ * @param isCertain false: it may have been over the next one like it, and this one may have been stored.
+ */
+export function guiltyMessage(cause: Error, isCertain = true): PooledProducerError {
+  return channelClosed(cause.message, isCertain ? 'refused' : 'unknown', false, cause)
 }
 
 /** The broker returned a mandatory message. */

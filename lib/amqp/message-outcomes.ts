@@ -85,8 +85,8 @@ export class MessageOutcomes<M extends Outgoing, Channel> {
   blame(reason: CloseReason): void {
     const messages = this.#ledger.clear()
     const culprit = findCulprit(reason, messages)
-    const [guilty] = culprit === undefined || culprit < 0 ? [] : messages.splice(culprit, 1)
-    if (guilty !== undefined) this.#owner.refused(guilty, guiltyMessage(reason), this.#channel)
+    const [guilty] = culprit === undefined || culprit.index < 0 ? [] : messages.splice(culprit.index, 1)
+    if (guilty !== undefined) this.#owner.refused(guilty, guiltyMessage(reason, culprit?.isCertain), this.#channel)
     if (messages.length === 0) return
     const error = culprit === undefined ? suspectedMessages(reason) : lostChannel(reason)
     this.#owner.orphaned(messages, error, this.#channel)

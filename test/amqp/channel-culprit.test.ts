@@ -10,8 +10,8 @@ function closed(code: number, name: string, text: string, method: { classId?: nu
   return Object.assign(new Error(message), { code, ...method }) as CloseReason
 }
 
-function message(exchange: string, body: string | Buffer = 'body') {
-  return { template: new PublishTemplate({ exchange, routingKey: 'k', mandatory: true, properties: {} }), body }
+function message(exchange: string, body: string | Buffer = 'body', routingKey = 'k') {
+  return { template: new PublishTemplate({ exchange, routingKey, mandatory: true, properties: {} }), body }
 }
 
 const THREE = [message('a'), message('b'), message('c', 'longer')]
@@ -25,6 +25,11 @@ const refusedAccess = (exchange: string) => {
     `ACCESS_REFUSED - access to exchange '${exchange}' in vhost 'v' refused for user 'u'`,
   )
 }
+const refusedTopic = (routingKey: string, exchange: string) => {
+  const text = `ACCESS_REFUSED - access to topic '${routingKey}' in exchange '${exchange}' in vhost 'v' refused for user 'u'`
+  return closed(403, 'ACCESS-REFUSED', text)
+}
+const TOPICS = ['good', 'bad', 'good'].map((routingKey) => message('amq.topic', 'body', routingKey))
 const tooLarge = (size: number) => {
   const text = `PRECONDITION_FAILED - message size ${size} is larger than configured max size 2`
   return closed(406, 'PRECONDITION-FAILED', text)
@@ -41,7 +46,7 @@ test.each([
 ])('a broker that broke the protocol said nothing against a message: %s', (text) => {
   const reason = Object.assign(new Error(text), { code: 505 })
 
-  expect(findCulprit(reason, [message('a')])).toBe(-1)
+  expect(findCulprit(reason, [message('a')])?.index).toBe(-1)
 })
 
 test.each<[string, CloseReason, ReturnType<typeof message>[], number | undefined]>([
@@ -58,6 +63,16 @@ test.each<[string, CloseReason, ReturnType<typeof message>[], number | undefined
   ['a missing exchange that no message names', notFound('d'), THREE, undefined],
   ['a forbidden exchange', refusedAccess('c'), THREE, 2],
   ['the forbidden default exchange', refusedAccess(''), [message('a'), message('')], 1],
+  ['a forbidden topic, which is its exchange and its routing key', refusedTopic('bad', 'amq.topic'), TOPICS, 1],
+  ['a forbidden topic of another exchange', refusedTopic('bad', 'b'), [...TOPICS, message('b', 'body', 'bad')], 3],
+  ['a forbidden topic with quotes in it', refusedTopic("it's", 'b'), [message('b'), message('b', 'body', "it's")], 1],
+  ['a forbidden topic that no message has', refusedTopic('worse', 'amq.topic'), TOPICS, undefined],
+  [
+    'a forbidden topic whose exchange is cut off',
+    closed(403, 'ACCESS-REFUSED', `ACCESS_REFUSED - access to topic 'exchange 'a' in vhost`),
+    THREE,
+    undefined,
+  ],
   ['a message too large by its number of bytes', tooLarge(6), THREE, 2],
   ['a message too large by its bytes, not its characters', tooLarge(4), [message('a', 'abcdé'), message('b', 'éé')], 1],
   ['a Buffer that is too large', tooLarge(3), [message('a', 'ab'), message('b', Buffer.alloc(3))], 1],
@@ -100,5 +115,17 @@ test.each<[string, CloseReason, ReturnType<typeof message>[], number | undefined
   ],
   ['a missing exchange, with no message on its way', notFound('b'), [], undefined],
 ])('the culprit of %s', (_, reason, outstanding, expected) => {
-  expect(findCulprit(reason, outstanding)).toBe(expected)
+  expect(findCulprit(reason, outstanding)?.index).toBe(expected)
+})
+
+test.each<[string, CloseReason, ReturnType<typeof message>[], boolean]>([
+  ['the only message of a missing exchange is', notFound('b'), THREE, true],
+  ['the first of two messages of a missing exchange is not', notFound('b'), [...THREE, message('b')], false],
+  ['the first of two messages of a forbidden exchange is not', refusedAccess('a'), [...THREE, message('a')], false],
+  ['the only message of a forbidden topic is', refusedTopic('bad', 'amq.topic'), TOPICS, true],
+  ['the first of two messages of a forbidden topic is not', refusedTopic('good', 'amq.topic'), TOPICS, false],
+  ['the first of two messages too large is', tooLarge(4), THREE, true],
+  ['the only message on its way is', badExpiration, [message('a')], true],
+])('%s certain to be the culprit', (_, reason, outstanding, isCertain) => {
+  expect(findCulprit(reason, outstanding)?.isCertain).toBe(isCertain)
 })

@@ -44,6 +44,7 @@ test('a suspicion is of unknown outcome, and the guilty message is refused; neit
   const closed = { code: 'ERR_CHANNEL_CLOSED', message: 'PRECONDITION_FAILED', retryable: false, cause }
   expect(suspectedMessages(cause)).toMatchObject({ ...closed, outcome: 'unknown' })
   expect(guiltyMessage(cause)).toMatchObject({ ...closed, outcome: 'refused' })
+  expect(guiltyMessage(cause, false)).toMatchObject({ ...closed, outcome: 'unknown' })
 })
 
 test('only a closed channel that is no one’s loss is a suspicion', () => {

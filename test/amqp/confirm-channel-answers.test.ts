@@ -499,6 +499,18 @@ describe.each(WRITE_PATHS)('with %s', (_, fastPath) => {
       expect(channel.closeReason).toContain('404')
     })
 
+    test('when several go where the broker says that nothing is, the first is given up, and may have been stored', () => {
+      const { script, channel, answers, send } = open()
+      const gone = templateOf({ exchange: 'gone' })
+      send(1, 1)
+      for (const number of [2, 3]) channel.write(messageOf(gone, number), 0)
+      script.close(404, "NOT_FOUND - no exchange 'gone' in vhost '/'")
+
+      expect(answers.numbers('refused')).toEqual([2])
+      expect(answers.errorOf(2)).toMatchObject({ code: 'ERR_CHANNEL_CLOSED', outcome: 'unknown', retryable: false })
+      expect(answers.numbers('orphaned')).toEqual([1, 3])
+    })
+
     test('when the broker names nobody, all are suspected', () => {
       const { script, answers, send } = open()
       send(1, 3)

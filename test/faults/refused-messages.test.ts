@@ -128,6 +128,27 @@ describe.each(WRITE_PATHS)('with %s', (_, fastPath) => {
     expect(error.message).toMatch(/ACCESS_REFUSED - .*exchange 'forbidden' in vhost/)
     expect(pool.stats()).toMatchObject({ failures: 1, confirms: 21 })
   })
+
+  rabbitmqNodeTest(
+    'row 39: a topic without permission fails its own message, not another of its exchange',
+    async () => {
+      node ??= await startRabbitmqNode()
+      const user = fastPath ? 'topical' : 'topical too'
+      await node.ctl('add_user', user, 's3cret')
+      await node.ctl('set_permissions', user, '.*', '.*', '.*')
+      await node.ctl('set_topic_permissions', user, 'amq.topic', '^good', '.*')
+      const url = Object.assign(new URL(node.url), { username: user, password: 's3cret' }).href
+      const pool = await readyPool({ broker: url, fastPath })
+      const publish = (routingKey: string) => pool.publish({ exchange: 'amq.topic', routingKey, body: 'x' })
+      const good = Array.from({ length: 20 }, () => publish('good'))
+      const error = await failureOf(publish('bad'))
+      await Promise.all([...good, publish('good')])
+
+      expect(error).toMatchObject({ code: 'ERR_CHANNEL_CLOSED', outcome: 'refused', retryable: false })
+      expect(error.message).toMatch(/access to topic 'bad' in exchange 'amq.topic'/)
+      expect(pool.stats()).toMatchObject({ failures: 1, confirms: 21 })
+    },
+  )
 })
 
 rabbitmqTest('row 28: a queue that exists with other arguments is used as it is, after one warning', async () => {

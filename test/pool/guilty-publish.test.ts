@@ -84,6 +84,34 @@ describe.each(WRITE_PATHS)('with %s', (_, fastPath) => {
   })
 
   rabbitmqTest(
+    'nothing that is stored is told as refused when an exchange is deleted under what is in flight',
+    async () => {
+      const pool = await readyPool({ broker: broker.url, fastPath, maxChannels: 1 })
+      const [queue, exchange] = [await queues.declare(), uniqueName('deleted')]
+      const refused: string[] = []
+      for (let round = 0; round < 2; round++) {
+        await queues.channel.assertExchange(exchange, 'fanout')
+        await queues.channel.bindQueue(queue, exchange, '')
+        const publish = async (body: string) => {
+          const message = { exchange, routingKey: '', body, properties: { deliveryMode: 2 } }
+          await pool.publish(message).catch(({ outcome }) => {
+            if (outcome === 'refused') refused.push(body)
+          })
+        }
+        const publishes = Array.from({ length: 40 }, (_, index) => publish(`${round}-${index}`))
+        const { confirms } = pool.stats()
+        await until(() => pool.stats().confirms > confirms)
+        const deleted = queues.channel.deleteExchange(exchange)
+        publishes.push(...Array.from({ length: 10 }, (_, index) => publish(`${round}-${40 + index}`)))
+        await Promise.all([deleted, ...publishes])
+      }
+
+      const stored = new Set(await queues.bodies(queue))
+      expect(refused.filter((body) => stored.has(body))).toEqual([])
+    },
+  )
+
+  rabbitmqTest(
     'a message that the broker cannot take, and does not name, is found among fifty innocent ones',
     async () => {
       const pool = await readyPool({ broker: broker.url, fastPath })
