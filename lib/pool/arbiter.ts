@@ -6,6 +6,7 @@ import type { ChannelPool } from './channel-pool.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import { doubtful, isInDoubt } from './doubt.ts'
 import { NackPolicy } from './nack-policy.ts'
+import { Pauses } from './pauses.ts'
 import type { PendingPublish } from './pending-publish.ts'
 import type { PublishLog } from './publish-log.ts'
 import { mayResend, pauseMsOf, resendable } from './resending.ts'
@@ -34,6 +35,7 @@ export class Arbiter implements ChannelOwner<PendingPublish> {
   readonly #settlement: Settlement
   readonly #log: PublishLog
   readonly #suspects: Suspects
+  readonly #pauses: Pauses
   readonly #nacks = new NackPolicy()
 
   constructor(
@@ -50,6 +52,7 @@ export class Arbiter implements ChannelOwner<PendingPublish> {
     this.#counters = counters
     this.#settlement = settlement
     this.#log = log
+    this.#pauses = new Pauses((publishes) => dispatcher.adopt(publishes))
     this.#suspects = new Suspects(dispatcher.newQueue(), (channel, publish) =>
       dispatcher.write(channel, publish, performance.now()),
     )
@@ -69,7 +72,7 @@ export class Arbiter implements ChannelOwner<PendingPublish> {
       return this.#settlement.fail(publish, isInDoubt(publish, error) ? doubtful(error) : error)
     this.#counters.retries++
     this.#log.retried([publish], error)
-    this.#adoptLater([publish], Math.max(pauseMs, pauseMsOf(publish)))
+    this.#pauses.hold(publish, Math.max(pauseMs, pauseMsOf(publish)))
   }
 
   orphaned(publishes: PendingPublish[], error: PooledProducerError): void {
@@ -82,7 +85,7 @@ export class Arbiter implements ChannelOwner<PendingPublish> {
     this.#dispatcher.adopt(open.filter((publish) => pauseMsOf(publish) === 0))
     for (const publish of open) {
       const pauseMs = pauseMsOf(publish)
-      if (pauseMs > 0) this.#adoptLater([publish], pauseMs)
+      if (pauseMs > 0) this.#pauses.hold(publish, pauseMs)
     }
   }
 
@@ -93,11 +96,6 @@ export class Arbiter implements ChannelOwner<PendingPublish> {
 
   closed(channel: PooledChannel): void {
     this.#host.closed(channel)
-  }
-
-  #adoptLater(publishes: readonly PendingPublish[], pauseMs: number): void {
-    if (pauseMs === 0) this.#dispatcher.adopt(publishes)
-    else setTimeout(() => this.#dispatcher.adopt(publishes), pauseMs).unref()
   }
 
   #countReturn(publish: PendingPublish, error: PooledProducerError): void {

@@ -34,10 +34,14 @@ export class PublishQueue {
 
   /** Puts publishes before all others, in their order. */
   pushFront(publishes: readonly PendingPublish[]): void {
-    for (const publish of publishes) publish.place = this
+    if (publishes.length > this.#head) this.#makeRoom(publishes.length)
+    this.#head -= publishes.length
+    let at = this.#head
+    for (const publish of publishes) {
+      publish.place = this
+      this.#items[at++] = publish
+    }
     this.#count.waiting += publishes.length
-    this.#items = [...publishes, ...this.#items.slice(this.#head)]
-    this.#head = 0
   }
 
   /** The next that is not settled. */
@@ -67,6 +71,13 @@ export class PublishQueue {
     this.#settled++
     this.#count.waiting--
     this.#tidy()
+  }
+
+  /** Before all others, and for half as many more: a long line is not to be moved for each that is put before it. */
+  #makeRoom(needed: number): void {
+    const waiting = this.#items.slice(this.#head)
+    this.#head = needed + (waiting.length >> 1)
+    this.#items = new Array<PendingPublish>(this.#head).fill(undefined as never).concat(waiting)
   }
 
   /** A queue that never empties must not grow for ever, nor one whose publishes are settled where they stand. */

@@ -69,6 +69,23 @@ describe('a task whose confirm is lost', () => {
   })
 })
 
+test('tasks that a lost connection leaves open keep their order, after the pause of a policy too', async () => {
+  const proxy = await makeProxy(broker.url)
+  const app = makeApp({ broker: proxy.url })
+  const queue = await queues.declare()
+  const task = app.createTask('tasks.echo', { queue, declare: false, retryPolicy: { intervalStart: 0.2 } })
+  const numbers = Array.from({ length: 12 }, (_, n) => n)
+  await app.pool.ready()
+  await proxy.set('black-hole')
+  const sending = Promise.all(numbers.map((n) => task.delay(n)))
+  await until(() => app.pool.stats().inFlight === numbers.length)
+  await proxy.set('pass')
+  proxy.reset()
+  await sending
+
+  expect((await queues.bodies(queue)).map((body) => JSON.parse(body)[0][0])).toEqual(numbers)
+})
+
 test('a message that was never written waits for the broker, with retry: false too', async () => {
   const app = makeApp({ broker: NOWHERE })
   const error = await failureOf(app.sendTask('tasks.add', [], {}, { retry: false, timeoutMs: 200 }))

@@ -74,6 +74,18 @@ test('what is put back goes before the others, in its own order', () => {
   expect(bodies(queue.takeAll())).toEqual(['2', '3', '1'])
 })
 
+test('fifty thousand put back one by one before a long line leave in the order of the line that they make', () => {
+  const { queue, count } = newQueue()
+  const [waiting, back] = [publishes(50_000), publishes(50_000)]
+  for (const publish of waiting) queue.push(publish)
+  for (const publish of back) queue.pushFront([publish])
+  expect([queue.length, count.waiting]).toEqual([100_000, 100_000])
+
+  const expected = [...back.reverse(), ...waiting]
+  expect(queue.takeAll().every((publish, index) => publish === expected[index])).toBe(true)
+  expect([queue.length, count.waiting]).toEqual([0, 0])
+})
+
 test('what was settled where it stood is passed over, and counts no more', () => {
   const { queue, count } = newQueue()
   const items = publishes(5)
