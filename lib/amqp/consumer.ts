@@ -37,6 +37,7 @@ export class Consumer {
   #isConsuming = false
   #isDisposing = false
   #lastUnacked: ConsumeMessage | undefined
+  #closing: Promise<void> = Promise.resolve()
 
   constructor(consumption: Consumption, owner: ConsumerOwner) {
     this.#consumption = consumption
@@ -75,11 +76,15 @@ export class Consumer {
     await this.close()
   }
 
-  /** Ends it. Resolves when the broker has answered, or does not in time; never rejects. */
-  async close(): Promise<void> {
+  /**
+   * Ends it. Resolves when the broker has answered, does not in time, or is gone; whoever began the close, it is waited
+   * for. Never rejects.
+   */
+  close(): Promise<void> {
     const channel = this.#channel
     this.#channel = undefined
-    if (channel !== undefined) await withTimeLimit(channel.close(), LIMIT_MS, () => new Error('late')).catch(ignore)
+    if (channel !== undefined) this.#closing = closed(channel)
+    return this.#closing
   }
 
   async #consume(channel: PlainChannel): Promise<void> {
@@ -114,6 +119,18 @@ export class Consumer {
     this.#error ??= reason
     void this.close()
     if (this.#isConsuming && !this.#isDisposing) this.#owner.ended(reason)
+  }
+}
+
+async function closed(channel: PlainChannel): Promise<void> {
+  // amqplib leaves a close without an answer open when the connection goes; the channel's event comes all the same.
+  const gone = new Promise<void>((resolve) => {
+    channel.once('close', () => resolve())
+  })
+  try {
+    await withTimeLimit(Promise.race([channel.close(), gone]), LIMIT_MS, () => new Error('late'))
+  } catch {
+    // It was closed already, or nobody answers.
   }
 }
 

@@ -1,10 +1,12 @@
 import { expect, test } from '@jest/globals'
 import { createCelery } from '../../../lib/celery/celery.ts'
 import { rabbitmqNodeTest, useBroker } from '../../support/broker.ts'
+import { afterTest } from '../../support/cleanup.ts'
 import { until } from '../../support/condition.ts'
 import { failureOf } from '../../support/failure.ts'
 import { makeApp, makePool, makeProxy } from '../../support/pools.ts'
 import { useQueues } from '../../support/queues.ts'
+import { startScript } from '../../support/script.ts'
 import { answerProperties, puppetWorker } from './answers.ts'
 
 const broker = useBroker()
@@ -283,3 +285,23 @@ rabbitmqNodeTest(
   },
   60_000,
 )
+
+test('a process ends as soon as its apps are closed, whatever of their queues the broker has cancelled', async () => {
+  const script = startScript(`
+    import { createCelery } from '../../lib/index.ts'
+    const apps = Array.from({ length: 5 }, () => {
+      return createCelery({ broker: '${broker.url}', backend: 'rpc://', logger: false })
+    })
+    for (const app of apps) {
+      await app.sendTask('tasks.add', [], {}, { queue: '${queues.name()}' })
+      await app.control.ping({ timeoutMs: 20 })
+    }
+    await Promise.all(apps.map((app) => app.close()))
+    const closedAt = performance.now()
+    process.on('exit', () => console.log(performance.now() - closedAt < 4_000 ? 'soon' : 'late'))
+  `)
+  afterTest(() => script.process.kill('SIGKILL'))
+
+  expect(await script.nextLine()).toBe('soon')
+  expect(await script.ended).toEqual({ code: 0, signal: null })
+}, 30_000)
