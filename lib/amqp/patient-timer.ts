@@ -6,11 +6,17 @@ const MOST_GRACES = 3
 /**
  * A timer for answers of the broker. Timers run before I/O: after the event loop was held up, the answer may
  * lie in the socket, or the question may not even be written. So what is due waits for one turn of I/O, and
- * after a hold-up for as long again, 200 ms at most. It does not keep the process alive.
+ * after a hold-up for as long again, 200 ms at most. It does not keep the process alive, unless it is told to.
  */
 export class PatientTimer {
   #timer: NodeJS.Timeout | undefined
   #immediate: NodeJS.Immediate | undefined
+  readonly #keepsProcess: boolean
+
+  /** @param keepsProcess whether the process stays alive for it: where a caller waits, and nothing else may be open. */
+  constructor({ keepsProcess = false }: { readonly keepsProcess?: boolean } = {}) {
+    this.#keepsProcess = keepsProcess
+  }
 
   start(run: () => void, ms: number): void {
     this.stop()
@@ -31,7 +37,7 @@ export class PatientTimer {
       if (lateMs > HELD_UP_MS && graces > 0) this.#wait(run, Math.min(lateMs, LONGEST_GRACE_MS), graces - 1)
       else this.#soon(run)
     }, ms)
-    this.#timer.unref()
+    if (!this.#keepsProcess) this.#timer.unref()
   }
 
   #soon(run: () => void): void {

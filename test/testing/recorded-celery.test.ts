@@ -2,7 +2,9 @@ import { describe, expect, test } from '@jest/globals'
 import { createCelery } from '../../lib/celery/celery.ts'
 import { PooledProducerError } from '../../lib/errors.ts'
 import { createTestCelery } from '../../lib/testing/recorded-celery.ts'
+import { afterTest } from '../support/cleanup.ts'
 import { failureOf } from '../support/failure.ts'
+import { startScript } from '../support/script.ts'
 
 describe('createTestCelery', () => {
   test('keeps each task as the message that would be sent', async () => {
@@ -126,6 +128,18 @@ describe('createTestCelery', () => {
     expect(await failureOf(app.sendTask('tasks.add'))).toMatchObject({ code: 'ERR_POOL_CLOSED', outcome: 'not-sent' })
     expect(app.sent).toHaveLength(1)
   })
+})
+
+test('a wait for a result rejects in time, though nothing else keeps the process alive', async () => {
+  const script = startScript(`
+    import { createTestCelery } from '../../lib/testing/recorded-celery.ts'
+    const result = await createTestCelery().sendTask('tasks.add')
+    console.log(await result.get({ timeoutMs: 50 }).catch(({ code }) => code))
+  `)
+  afterTest(() => script.process.kill('SIGKILL'))
+
+  expect(await script.nextLine()).toBe('ERR_RESULT_TIMEOUT')
+  expect(await script.ended).toEqual({ code: 0, signal: null })
 })
 
 describe('taskAlwaysEager', () => {

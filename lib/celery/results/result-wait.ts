@@ -78,7 +78,7 @@ function watchUntil(
   { timeoutMs = backend.timeoutMs, signal }: WaitOptions,
   watcher: ResultWatcher,
 ): () => void {
-  const timer = new PatientTimer()
+  const timer = new PatientTimer({ keepsProcess: true })
   let isOver = false
   let unwatch: (() => void) | undefined
   let unlisten: (() => void) | undefined
