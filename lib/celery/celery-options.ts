@@ -144,8 +144,9 @@ export function celeryParts(given: CeleryOptions = {}): CeleryParts {
   const parts = { options, formats: asOption(() => new MessageFormats(options)), defaults: defaultsOf(options) }
   if (pool === undefined) return { pool: openPool(options, rest), ownsPool: true, ...parts }
 
-  if (typeof pool.send !== 'function') throw invalidOption(`pool must be a ProducerPool, got ${describe(pool)}`)
-  const [extra] = Object.keys(rest)
+  if (typeof (pool as ProducerPool | null)?.send !== 'function')
+    throw invalidOption(`pool must be a ProducerPool, got ${describe(pool)}`)
+  const extra = Object.keys(rest).find((name) => rest[name] !== undefined)
   if (extra !== undefined) throw invalidOption(`${extra} is an option of a pool, and a pool is given already`)
   return { pool, ownsPool: false, ...parts }
 }

@@ -46,7 +46,9 @@ const plugin: FastifyPluginAsync<CeleryPluginOptions> = async (server, options) 
   const { app: given, waitForBroker = true, readyTimeoutMs, closeTimeoutMs, ...celeryOptions } = options
   checkTimeLimit('readyTimeoutMs', readyTimeoutMs)
   checkTimeLimit('closeTimeoutMs', closeTimeoutMs)
-  const app = given ?? createCelery({ logger: server.log, ...celeryOptions })
+  // A pool that exists logs as it was told to.
+  const { pool, logger = server.log } = celeryOptions
+  const app = given ?? createCelery(pool === undefined ? { ...celeryOptions, logger } : celeryOptions)
   server.decorate('celery', app)
   server.decorateRequest('celery', {
     getter(this: FastifyRequest) {
@@ -67,7 +69,8 @@ const plugin: FastifyPluginAsync<CeleryPluginOptions> = async (server, options) 
 /**
  * The Celery producer in a Fastify server: `server.celery` is the app, `request.celery` sends the tasks of a
  * request. Handlers that only await it reply 503 with Retry-After while the broker is away. The pool logs through
- * the server's logger, and closing the server waits for the confirms of what its handlers have accepted.
+ * the server's logger, and closing the server waits for the confirms of what its handlers have accepted. A pool that
+ * is among the options logs as before, and is left open.
  *
  * @example
  * await server.register(celeryPlugin, { broker: 'amqp://127.0.0.1' })

@@ -705,3 +705,18 @@ function contentOf(message: ConsumeMessage): unknown[] {
 function codeOf(error: Error): unknown {
   return (error as { code?: unknown }).code
 }
+
+test.each([null, 7, {}])('a pool that is %j is ERR_INVALID_OPTION', (pool) => {
+  expect(() => createCelery({ pool: pool as never })).toThrow(
+    expect.objectContaining({
+      code: 'ERR_INVALID_OPTION',
+      message: expect.stringMatching(/^pool must be a ProducerPool/),
+    }),
+  )
+})
+
+test('options that are undefined stand beside a pool', () => {
+  const pool = makePool({ broker: NOWHERE })
+
+  expect(createCelery({ pool, logger: undefined } as never).pool).toBe(pool)
+})

@@ -6,7 +6,7 @@ import { type CeleryPluginOptions, celeryPlugin, healthCheck } from '../../lib/m
 import { useBroker } from '../support/broker.ts'
 import { afterTest } from '../support/cleanup.ts'
 import { until } from '../support/condition.ts'
-import { makeApp, NOWHERE } from '../support/pools.ts'
+import { makeApp, makePool, NOWHERE } from '../support/pools.ts'
 import { useQueues } from '../support/queues.ts'
 
 const broker = useBroker()
@@ -145,6 +145,18 @@ test('a server whose tasks run in its own process starts, serves and closes as a
   expect(await healthCheck(server)).toMatchObject({ celery: { status: 'up' } })
   await server.close()
   expect(await healthCheck(server)).toBe(false)
+})
+
+test('a pool that was made elsewhere is taken, logs as before, and stays open when the server closes', async () => {
+  const pool = makePool({ broker: broker.url })
+  const { server, lines } = await serverWith({ pool })
+  const result = await server.celery.sendTask('tasks.add', [1], {}, { queue: queues.name() })
+  await server.close()
+
+  expect(server.celery.pool).toBe(pool)
+  expect(result.taskId).toEqual(expect.any(String))
+  expect(lines.filter(({ pool: name }) => name !== undefined)).toEqual([])
+  expect(pool.state).toBe('open')
 })
 
 test('an app that was made elsewhere stays open when the server closes', async () => {
