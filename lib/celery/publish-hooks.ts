@@ -2,7 +2,6 @@ import { PooledProducerError } from '../errors.ts'
 import { EventHub } from '../observe/event-hub.ts'
 import { EventLog } from '../observe/log.ts'
 import type { ProducerPool } from '../pool/producer-pool.ts'
-import { describe } from '../shown-value.ts'
 import type { TaskDraft } from './task-draft.ts'
 
 /** What an app tells its listeners; the names are those of Celery's signals. */
@@ -18,7 +17,7 @@ export interface CeleryEvents {
 /** Is called around the sending of each task, to make it inside a span, say: it calls `send`, once. */
 export type SendingWrapper = (draft: TaskDraft, send: () => Promise<unknown>) => void
 
-const NAMES: readonly string[] = ['beforeTaskPublish', 'afterTaskPublish', 'taskPublishFailed']
+const NAMES: readonly (keyof CeleryEvents)[] = ['beforeTaskPublish', 'afterTaskPublish', 'taskPublishFailed']
 
 /** The listeners of an app, and the wrapper of its sendings: none of them can harm a task. */
 export class PublishHooks extends EventHub<CeleryEvents> {
@@ -27,7 +26,7 @@ export class PublishHooks extends EventHub<CeleryEvents> {
 
   constructor(pool: ProducerPool) {
     const log = new EventLog(pool.options.logger, pool.options.name)
-    super(log)
+    super(log, 'an app', NAMES)
     this.#log = log
   }
 
@@ -36,17 +35,11 @@ export class PublishHooks extends EventHub<CeleryEvents> {
     return this.#wrapper === undefined && super.isEmpty
   }
 
-  /** @throws {PooledProducerError} ERR_INVALID_OPTION for an event that there is not, or what is no function. */
-  override on<E extends keyof CeleryEvents>(event: E, listener: (...args: CeleryEvents[E]) => void): void {
-    if (!NAMES.includes(event))
-      throw invalid(`${describe(event)} is not an event of an app; known are ${NAMES.join(', ')}`)
-    if (typeof listener !== 'function') throw invalid(`a listener must be a function, got ${describe(listener)}`)
-    super.on(event, listener)
-  }
-
   /** @throws {PooledProducerError} ERR_INVALID_OPTION when there is one already. */
   wrap(wrapper: SendingWrapper): void {
-    if (this.#wrapper !== undefined) throw invalid('the tasks of this app are traced already')
+    if (this.#wrapper !== undefined) {
+      throw new PooledProducerError('ERR_INVALID_OPTION', 'the tasks of this app are traced already')
+    }
     this.#wrapper = wrapper
   }
 
@@ -73,8 +66,4 @@ export class PublishHooks extends EventHub<CeleryEvents> {
     )
     return sent
   }
-}
-
-function invalid(message: string): PooledProducerError {
-  return new PooledProducerError('ERR_INVALID_OPTION', message)
 }

@@ -11,3 +11,13 @@ export interface PoolEvents {
   summary: [PoolStats]
   close: []
 }
+
+export const POOL_EVENTS: readonly (keyof PoolEvents)[] = [
+  'connect',
+  'disconnect',
+  'blocked',
+  'unblocked',
+  'refused',
+  'summary',
+  'close',
+]

@@ -9,7 +9,7 @@ import { ConnectionSet, type Obstacle, repeated } from './connection-set.ts'
 import { type Declaration, Declarations } from './declarations.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { Leases } from './leases.ts'
-import type { PoolEvents } from './pool-events.ts'
+import { POOL_EVENTS, type PoolEvents } from './pool-events.ts'
 import { PublishLog } from './publish-log.ts'
 import { outcomeOf, Settlement } from './settlement.ts'
 import { closedPool, type Parts } from './shutdown.ts'
@@ -41,7 +41,7 @@ export class PoolParts implements Parts {
   constructor(options: EffectivePoolOptions, host: PartsHost) {
     this.#host = host
     this.log = new EventLog(options.logger, options.name)
-    this.events = new EventHub(this.log)
+    this.events = new EventHub(this.log, 'a pool', POOL_EVENTS)
     this.connections = new ConnectionSet(options, this.log, this.events, {
       opened: () => {
         this.factory.wake()

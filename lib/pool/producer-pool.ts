@@ -47,7 +47,11 @@ export class ProducerPool implements AsyncDisposable {
     return this.#closing === undefined ? this.#parts.connections.state : 'closing'
   }
 
-  /** Calls the listener at each event of this name. A listener that throws is logged, no more. */
+  /**
+   * Calls the listener at each event of this name. A listener that throws is logged, no more.
+   *
+   * @throws {PooledProducerError} ERR_INVALID_OPTION for an event that there is not, or what is no function.
+   */
   on<E extends keyof PoolEvents>(event: E, listener: (...args: PoolEvents[E]) => void): this {
     this.#parts.events.on(event, listener)
     return this

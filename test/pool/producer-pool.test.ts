@@ -422,3 +422,14 @@ describe('stats', () => {
     expect(pool.stats()).toMatchObject({ confirms: 2, leased: 0 })
   })
 })
+
+test.each([
+  ['conect', () => {}, /^"conect" is not an event of a pool; known are connect, disconnect/],
+  ['connect', 5, /^a listener must be a function, got 5/],
+])('on(%j, %p) is ERR_INVALID_OPTION', (event, listener, message) => {
+  const pool = makePool({ broker: NOWHERE })
+
+  expect(() => pool.on(event as 'connect', listener as never)).toThrow(
+    expect.objectContaining({ code: 'ERR_INVALID_OPTION', message: expect.stringMatching(message) }),
+  )
+})
