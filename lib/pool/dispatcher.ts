@@ -1,5 +1,5 @@
 import { AsyncResource } from 'node:async_hooks'
-import { PooledProducerError } from '../errors.ts'
+import type { PooledProducerError } from '../errors.ts'
 import { type PublishTrace, TRACES, traced } from '../observe/traces.ts'
 import { type AdmissionSettings, admission } from './admission.ts'
 import type { PooledChannel } from './channel-factory.ts'
@@ -12,6 +12,7 @@ import { PublishQueue } from './publish-queue.ts'
 import type { Prepared, PublishLimits } from './publish-request.ts'
 import type { Settlement } from './settlement.ts'
 import type { Counters } from './stats.ts'
+import { isChannelGone, unwritten } from './unwritten.ts'
 
 export interface DispatcherSettings extends AdmissionSettings {
   readonly name: string
@@ -172,7 +173,9 @@ export class Dispatcher {
       else publish.context.runInAsyncScope(() => channel.write(publish, now))
       publish.attempts++
     } catch (error) {
-      this.#settlement.fail(publish, unwritten(error))
+      if (!isChannelGone(error)) return this.#settlement.fail(publish, unwritten(publish, error))
+      channel.retire(error.message)
+      this.adopt([publish])
     }
   }
 
@@ -228,14 +231,3 @@ function traceOf(publish: PendingPublish): Omit<PublishTrace, 'pool'> {
 }
 
 const NO_OPTIONS: PublishLimits = Object.freeze({})
-
-/** What amqplib's encoder, or ours, has against a message: it stays unwritten. */
-function unwritten(error: unknown): PooledProducerError {
-  if (error instanceof PooledProducerError) return error
-  const code = error instanceof RangeError ? 'ERR_MESSAGE_TOO_LARGE' : 'ERR_INVALID_OPTION'
-  const reason = error instanceof Error ? error.message : String(error)
-  return new PooledProducerError(code, `the message cannot be encoded: ${reason}`, {
-    cause: error,
-    outcome: 'not-sent',
-  })
-}

@@ -64,6 +64,8 @@ export class PendingPublish implements Outgoing {
   resending: Resending | undefined = undefined
   /** Whether a channel was lost with it: the broker may have it, whatever it says of the message sent again. */
   isInDoubt = false
+  /** Whether a channel was closed over it or one of those around it, nobody knows which. */
+  isSuspect = false
   /** The nacks that it got; undefined: none. */
   nacked: NackRecord | undefined = undefined
   isSettled = false

@@ -18,6 +18,7 @@ export class Suspects {
   }
 
   add(publishes: readonly PendingPublish[], channels: ChannelPool): void {
+    for (const publish of publishes) publish.isSuspect = true
     this.#queue.pushFront(publishes)
     if (!this.#isRunning) void this.#run(channels)
   }

@@ -26,6 +26,12 @@ test('a message that was nacked before is in doubt, but for one more nack', () =
   expect([isInDoubt(nacked, UNROUTABLE), isInDoubt(nacked, NACKED)]).toEqual([true, false])
 })
 
+test('a message that was suspected before is in doubt, unless the channel is closed over it alone', () => {
+  const suspect = publishWith({ isSuspect: true })
+  const closed = new PooledProducerError('ERR_CHANNEL_CLOSED', 'no', { outcome: 'refused' })
+  expect([NACKED, UNROUTABLE, closed].map((error) => isInDoubt(suspect, error))).toEqual([true, true, false])
+})
+
 test('the error of a message in doubt says so, keeps the reason, and promises nothing', () => {
   const cause = new Error('reason')
   const error = new PooledProducerError('ERR_UNROUTABLE', 'no queue', { outcome: 'refused', retryable: true, cause })

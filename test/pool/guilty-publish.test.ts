@@ -252,6 +252,18 @@ rabbitmqTest('what was nacked, and finds no queue when it is sent again, is unkn
   expect(await failure).toMatchObject({ code: 'ERR_UNROUTABLE', outcome: 'unknown' })
 })
 
+rabbitmqTest('a suspect that was stored, and is nacked when it is sent again, is unknown', async () => {
+  const pool = await readyPool({ broker: broker.url, maxChannels: 1 })
+  const queue = await queues.declare({ durable: true, maxLength: 1, overflow: 'reject-publish' } as object)
+  // The queue has room for one: the first copy of this message, which leaves none for the second.
+  const innocent = failureOf(pool.publish({ routingKey: queue, body: 'innocent' }))
+  const guilty = failureOf(pool.publish({ routingKey: queue, body: 'guilty', properties: { expiration: 'never' } }))
+
+  expect(await guilty).toMatchObject({ code: 'ERR_CHANNEL_CLOSED', outcome: 'refused' })
+  expect(await innocent).toMatchObject({ code: 'ERR_NACKED', outcome: 'unknown' })
+  expect(await queues.bodies(queue)).toEqual(['innocent'])
+})
+
 /** A queue with one message that rejects every other. */
 async function fullQueue(): Promise<string> {
   const queue = await queues.declare({ durable: true, maxLength: 1, overflow: 'reject-publish' } as object)

@@ -216,3 +216,35 @@ test('a channel that is closed in the same breath as it is opened is left for an
   expect(await pool.publish({ routingKey: 'q', body: 'x' })).toMatchObject({ attempts: 1 })
   expect(pool.stats()).toMatchObject({ channelsOpened: 1, failures: 0, channels: 1 })
 })
+
+test('a message that does not fit into the frames of the next connection is unknown: it was written before', async () => {
+  await using server = await startScriptedServer({
+    ...CHANNEL_1,
+    BasicPublish: ['hang up'],
+    ConnectionStartOk: (times) => {
+      const frameMax = times === 1 ? 131_072 : 4_096
+      return [{ name: 'ConnectionTune', fields: { channelMax: 2_047, frameMax, heartbeat: 60 } }]
+    },
+  })
+  const pool = await readyPool({ broker: server.url })
+  const message = { routingKey: 'q', body: 'x', properties: { headers: { long: 'x'.repeat(10_000) } } }
+
+  const tooLarge = { code: 'ERR_MESSAGE_TOO_LARGE', retryable: false }
+  expect(await failureOf(pool.publish(message))).toMatchObject({ ...tooLarge, outcome: 'unknown' })
+  expect(await failureOf(pool.publish(message))).toMatchObject({ ...tooLarge, outcome: 'not-sent' })
+})
+
+test("a publish that amqplib's own end of the connection cuts off goes out over the next one", async () => {
+  const ack: SentMethod = { name: 'BasicAck', channel: 1, fields: { deliveryTag: 1, multiple: false } }
+  await using server = await startScriptedServer({ ...CHANNEL_1, BasicPublish: [ack], ConnectionClose: [] })
+  const logger = new RecordedLog()
+  const pool = await readyPool({ broker: server.url, fastPath: false, logger })
+  // A channel that nobody opened: amqplib closes the connection, and waits for an answer that does not come.
+  server.send({ name: 'BasicAck', channel: 77, fields: { deliveryTag: 1, multiple: false } })
+  await until(() => server.count('ConnectionClose') === 1)
+  const publishing = pool.publish({ routingKey: 'q', body: 'x' })
+  await until(() => logger.of('channel.close').length > 0)
+  server.send({ name: 'ConnectionCloseOk' })
+
+  expect(await publishing).toMatchObject({ attempts: 1 })
+})
