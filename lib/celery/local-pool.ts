@@ -1,5 +1,10 @@
 import { brotliDecompressSync, inflateSync } from 'node:zlib'
 import { asError, PooledProducerError, quiet } from '../errors.ts'
+import { EventHub } from '../observe/event-hub.ts'
+import { EventLog } from '../observe/log.ts'
+import { type EffectivePoolOptions, poolOptions } from '../options.ts'
+import { POOL_EVENTS, type PoolEvents } from '../pool/pool-events.ts'
+import type { ProducerPool } from '../pool/producer-pool.ts'
 import type { Prepared } from '../pool/publish-request.ts'
 import { type CloseReport, closedPool } from '../pool/shutdown.ts'
 import { Counters, figuresOf, type PoolState, type PoolStats } from '../pool/stats.ts'
@@ -26,17 +31,21 @@ export interface LocalTask {
   readonly body: Buffer
 }
 
+/** All that others know of a pool; `on` and `off` give the pool itself, which this is not. */
+type PoolFace = Omit<ProducerPool, 'on' | 'off'>
+
 /**
  * Stands in the place of a pool where nothing goes to a broker: each message is made as it would be sent, and
  * its task runs here, if there is a handler for it. A server asks of it, and closes it, as it does a pool.
  */
-export class LocalPool {
+export class LocalPool implements PoolFace {
   readonly results: MemoryResults = new MemoryResults()
   readonly counters: Counters = new Counters()
-  readonly options = { broker: [], logger: false, name: 'local', acquireTimeoutMs: 1 } as const
+  readonly options: EffectivePoolOptions = { ...poolOptions({ name: 'local', logger: false }), broker: [] }
   readonly #handlers: ReadonlyMap<string, TaskHandler>
   readonly #isComplete: boolean
   readonly #taken: (task: LocalTask) => void
+  readonly #events = new EventHub<PoolEvents>(new EventLog(false, 'local'), 'a pool', POOL_EVENTS)
   #isClosed = false
 
   /**
@@ -79,16 +88,22 @@ export class LocalPool {
     return this.acquire()
   }
 
+  release(): never {
+    throw new PooledProducerError('ERR_NOT_LEASED', 'nothing is leased from a pool without a broker')
+  }
+
   subscribe(): never {
     throw noBroker()
   }
 
-  /** Nothing happens here that a pool tells its listeners. */
-  on(): this {
+  /** Nothing happens here that a pool tells its listeners, but for its close. */
+  on<E extends keyof PoolEvents>(event: E, listener: (...args: PoolEvents[E]) => void): this {
+    this.#events.on(event, listener)
     return this
   }
 
-  off(): this {
+  off<E extends keyof PoolEvents>(event: E, listener: (...args: PoolEvents[E]) => void): this {
+    this.#events.off(event, listener)
     return this
   }
 
@@ -102,8 +117,15 @@ export class LocalPool {
   async drain(): Promise<void> {}
 
   async close(): Promise<CloseReport> {
-    this.#isClosed = true
+    if (!this.#isClosed) {
+      this.#isClosed = true
+      this.#events.emit('close')
+    }
     return { confirmed: 0, unknown: [], notSent: [] }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
   }
 
   async #run(prepared: Prepared, result: unknown): Promise<unknown> {

@@ -108,6 +108,20 @@ describe('createTestCelery', () => {
     await expect(pool.publish({ routingKey: 'q', body: 'x' })).rejects.toMatchObject(refused)
   })
 
+  test('has a pool that is asked as any other: its options, its events, its leases', async () => {
+    const app = createTestCelery()
+    let closed = 0
+    const count = () => closed++
+    app.pool.on('close', count)
+
+    expect(app.pool.options).toMatchObject({ broker: [], name: 'local', publishTimeoutMs: 10_000 })
+    expect(() => app.pool.on('conect' as never, count)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_OPTION' }))
+    expect(() => app.pool.release({} as never)).toThrow(expect.objectContaining({ code: 'ERR_NOT_LEASED' }))
+    await app.close()
+    await app.pool.close()
+    expect(closed).toBe(1)
+  })
+
   test('counts what was sent, and takes nothing more once its pool is closed', async () => {
     const app = createTestCelery()
     const { pool } = app
