@@ -7,6 +7,7 @@ import { openStore } from './redis-store.ts'
 import type { ChordCounter, ResultBackend, ResultStats, ResultWatcher } from './result-backend.ts'
 import type { RedisBackend, ResultSettings } from './result-options.ts'
 import { readMeta, type TaskMeta } from './task-meta.ts'
+import { Turns } from './turns.ts'
 import { Watchers } from './watchers.ts'
 
 const TASK_KEY = 'celery-task-meta-'
@@ -26,6 +27,8 @@ export class RedisResults implements ResultBackend {
   readonly #watchers = new Watchers()
   /** What was told last of each task that is watched, as Redis has it: a state may be both heard and read. */
   readonly #told = new Map<string, string>()
+  /** A client that begins to listen while it ends listening hears nothing. */
+  readonly #turns = new Turns()
   #opening: Promise<RedisStore> | undefined
   #lastError: Error | undefined
   readonly #ended = new AbortController()
@@ -108,7 +111,9 @@ export class RedisResults implements ResultBackend {
     for (let attempt = 1; this.#watchers.has(taskId); attempt++) {
       try {
         const store = await this.#store()
-        await store.subscribe(this.#key(TASK_KEY, taskId))
+        await this.#turns.take(taskId, async () => {
+          if (this.#watchers.has(taskId)) await store.subscribe(this.#key(TASK_KEY, taskId))
+        })
         return await this.#ask(store, taskId)
       } catch (error) {
         if (error instanceof PooledProducerError) return this.#watchers.fail(taskId, error)
@@ -120,8 +125,10 @@ export class RedisResults implements ResultBackend {
 
   async #leave(taskId: string): Promise<void> {
     const store = await this.#opening?.catch(() => undefined)
-    // Somebody may wait for it again by now.
-    if (!this.#watchers.has(taskId)) await store?.unsubscribe(this.#key(TASK_KEY, taskId)).catch(() => {})
+    await this.#turns.take(taskId, async () => {
+      // Somebody may wait for it again by now.
+      if (!this.#watchers.has(taskId)) await store?.unsubscribe(this.#key(TASK_KEY, taskId)).catch(() => {})
+    })
   }
 
   async #ask(store: RedisStore, taskId: string): Promise<void> {

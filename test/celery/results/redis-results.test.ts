@@ -40,6 +40,11 @@ async function listenedTo(): Promise<string[]> {
   return (await redis.sendCommand(['PUBSUB', 'CHANNELS'])) as unknown as string[]
 }
 
+/** How often a value was asked for. */
+async function questions(): Promise<number> {
+  return Number(/cmdstat_get:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1] ?? 0)
+}
+
 describe('with a real worker', () => {
   let worker: CeleryWorker
   beforeAll(async () => {
@@ -110,6 +115,30 @@ for (const [name, place] of Object.entries(CLIENTS)) {
       expect(states).toEqual(['STARTED', 'PROGRESS'])
       await until(async () => (await listenedTo()).length === 0)
       expect(app.resultStats()).toMatchObject({ waiting: 0, kept: 0, dropped: 0 })
+    },
+  )
+}
+
+for (const [name, place] of Object.entries(CLIENTS)) {
+  redisTest(
+    `through ${name}, a task is heard that is awaited again as soon as a wait for it has ended early`,
+    async () => {
+      const app = makeApp({ broker: broker.url, backend: { redis: await place() } })
+      for (let round = 0; round < 20; round++) {
+        const result = app.asyncResult(uniqueName('task'))
+        const ending = new AbortController()
+        const first = failureOf(result.get({ ...SOON, signal: ending.signal }))
+        await until(async () => (await listenedTo()).includes(`celery-task-meta-${result.taskId}`))
+        const asked = await questions()
+        ending.abort()
+        await first
+        const second = result.get(SOON)
+        await until(async () => (await questions()) > asked)
+        await store(result.taskId, { result: round })
+
+        expect(await second).toBe(round)
+      }
+      await until(async () => (await listenedTo()).length === 0)
     },
   )
 }
