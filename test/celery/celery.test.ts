@@ -661,6 +661,14 @@ test.each([
   [{ jsonTypes: 1 }, /^jsonTypes must be false or true, got 1$/],
   [{ serializers: { own: {} } }, /^serializers\.own needs a contentType/],
   [{ serializers: { own: { contentType: 'a/b' } } }, /^serializers\.own needs a function encode/],
+  [
+    { serializers: { own: { contentType: 'application/data', encode: () => '' } } },
+    /^serializers\.own contentType must not be application\/data, which kombu does not read/,
+  ],
+  [
+    { serializers: { own: { contentType: 'application/text', encode: () => '' } } },
+    /^serializers\.own contentType must not be application\/text/,
+  ],
   [{ serializers: [] }, /^serializers must be a plain object, got an array of 0$/],
   [{ compressors: { own: { contentType: 'a/b' } } }, /^compressors\.own needs a function compress/],
   [{ broker: 'http://127.0.0.1' }, /amqp/],

@@ -74,6 +74,36 @@ describe('beforeTaskPublish', () => {
     ],
     ['no task', ({ headers }) => delete headers.task, /headers\.task must stay a string/],
     ['no id', ({ headers }) => Object.assign(headers, { id: 7 }), /headers\.id must stay a string/],
+    [
+      'a content type that no worker reads',
+      ({ properties }) => Object.assign(properties, { contentType: 'application/data' }),
+      /properties\.contentType must not be application\/data/,
+    ],
+    [
+      'one limit',
+      ({ headers }) => Object.assign(headers, { timelimit: [60] }),
+      /headers\.timelimit must be an array of/,
+    ],
+    [
+      'a limit in words',
+      ({ headers }) => Object.assign(headers, { timelimit: ['1 min', null] }),
+      /headers\.timelimit must be an array of two numbers/,
+    ],
+    [
+      'a time in ms',
+      ({ headers }) => Object.assign(headers, { eta: 1e12 }),
+      /headers\.eta must be an ISO 8601 time or null/,
+    ],
+    [
+      'a time in words',
+      ({ headers }) => Object.assign(headers, { expires: 'soon' }),
+      /headers\.expires must be .*"soon"/,
+    ],
+    [
+      'a flag in words',
+      ({ headers }) => Object.assign(headers, { ignore_result: 'no' }),
+      /headers\.ignore_result must be true or false, got "no"/,
+    ],
     ['no content type', ({ properties }) => delete properties.contentType, /contentType must stay/],
     [
       'a priority that is none',

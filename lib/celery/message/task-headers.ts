@@ -50,6 +50,9 @@ const MIN_INTEGER = -(2 ** 31)
 export function userHeaders(headers: unknown): HeaderTable {
   const names = isPlainObject(headers) ? Object.keys(headers) : []
   for (const name of names) {
+    // A worker makes every header an attribute of the task's request, whose own begin so.
+    if (name.startsWith('_') && name !== '__proto__')
+      throw invalid(`headers.${name}`, 'begins with _, and would harm the worker')
     if (RESERVED.has(name)) throw invalid(`headers.${name}`, "is one of Celery's own headers and cannot be set")
   }
   return amqpTable('headers', headers)

@@ -58,11 +58,18 @@ function written(name: string, definition: SerializerDefinition, value: unknown)
   throw invalidArguments(`the serializer ${name} must give a string or a Uint8Array, and gave a ${typeof bytes}`)
 }
 
+/**
+ * Content types that kombu hands on as they are, whatever is registered: a worker dies of a task that it cannot read.
+ * Source: kombu, `kombu/serialization.py`, `TRUSTED_CONTENT`.
+ */
+export const UNREAD: ReadonlySet<string> = new Set(['application/data', 'application/text'])
+
 /** The fault of a definition; undefined: there is none. */
 export function definitionFault(definition: unknown): string | undefined {
   if (!isPlainObject(definition)) return 'must be an object with contentType and encode'
   const { contentType, contentEncoding = 'utf-8', encode } = definition
   if (typeof contentType !== 'string' || contentType === '') return 'needs a contentType, as the worker knows it'
+  if (UNREAD.has(contentType)) return `contentType must not be ${contentType}, which kombu does not read`
   if (contentEncoding !== 'utf-8' && contentEncoding !== 'binary') return "contentEncoding must be 'utf-8' or 'binary'"
   return typeof encode === 'function' ? undefined : 'needs a function encode'
 }

@@ -30,6 +30,8 @@ test.each([
   [{ '!': 'x' }, /^headers cannot hold the name !$/],
   [JSON.parse('{"a": {"__proto__": 1}}'), /^headers\.a cannot hold the name __proto__$/],
   [JSON.parse('{"__proto__": {"x": 1}}'), /^headers\.__proto__ is one of/],
+  [{ _children: [] }, /^headers\._children begins with _, and would harm the worker$/],
+  [{ _get_custom_headers: 1 }, /^headers\._get_custom_headers begins with _/],
   [{ ['n'.repeat(256)]: 1 }, /^headers has a name of more than 255 bytes: "n{60}\.\.\."$/],
   [{ a: { ['é'.repeat(128)]: 1 } }, /^headers\.a has a name of more than 255 bytes/],
   [{ circle }, /^headers\.circle(\.self){49} is nested deeper than 50 levels$/],
