@@ -32,8 +32,8 @@ const TEMPLATE = new PublishTemplate({
 
 /**
  * Tells monitors such as Flower of each task that is sent. An event goes out beside its task, over the same
- * pool; while the pool has no connection, or a thousand events are open, none is sent. What becomes of it
- * has no effect on the task. Source: Celery, "Monitoring and Management", `task-sent`.
+ * pool; while the pool still connects, it waits for its task's confirm. When the pool is blocked or closed, or a
+ * thousand events are open, none is sent. What becomes of it has no effect on the task. Source: Celery, "Monitoring and Management", `task-sent`.
  */
 export class TaskSentEvents {
   readonly #pool: ProducerPool
@@ -49,10 +49,24 @@ export class TaskSentEvents {
     this.#pool = pool
   }
 
-  /** Sends the event of a task that is on its way. */
-  send(messages: TaskMessages, id: string, args: readonly unknown[], kwargs: object, prepared: Prepared): void {
-    if (this.#open >= MOST_OPEN || this.#pool.state !== 'open') return
+  /** Sends the event of a task that is on its way; `sending` resolves with its confirm. */
+  send(
+    messages: TaskMessages,
+    id: string,
+    args: readonly unknown[],
+    kwargs: object,
+    prepared: Prepared,
+    sending: Promise<unknown>,
+  ): void {
+    const { state } = this.#pool
+    if (this.#open >= MOST_OPEN || (state !== 'open' && state !== 'connecting')) return
     this.#open++
+    if (state === 'open') this.#publish(messages, id, args, kwargs, prepared)
+    // In the line of those that wait for a connection it would take the room of a task.
+    else sending.then(() => this.#publish(messages, id, args, kwargs, prepared), this.#settled)
+  }
+
+  #publish(messages: TaskMessages, id: string, args: readonly unknown[], kwargs: object, prepared: Prepared): void {
     const body = JSON.stringify(eventOf(messages, id, args, kwargs, prepared, ++this.#clock))
     const sending = this.#pool.send({ template: TEMPLATE, values: [], body }, undefined, LIMITS, this.#exchange)
     sending.then(this.#settled, this.#settled)

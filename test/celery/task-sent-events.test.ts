@@ -103,6 +103,15 @@ describe('taskSendSentEvent', () => {
     await Promise.all(sending)
   })
 
+  test('tells of the first task of a process, once it is confirmed', async () => {
+    const events = await eventQueue()
+    const app = makeApp({ broker: broker.url, taskSendSentEvent: true })
+    const { taskId } = await app.sendTask('tasks.add', [1, 2], {}, { queue: queues.name() })
+
+    const [event] = await queues.take(events, 1)
+    expect(eventIn(event)).toMatchObject({ uuid: taskId, args: '(1, 2)' })
+  })
+
   test('has a thousand events open at most', async () => {
     const proxy = await makeProxy(broker.url)
     const app = makeApp({ broker: proxy.url, taskSendSentEvent: true })

@@ -2,6 +2,9 @@ import { quiet } from '../../errors.ts'
 import type { BroadcastOptions } from './control-rules.ts'
 import type { Reply } from './mailbox.ts'
 
+/** No task has it. */
+const NO_ATTRIBUTE = '__none'
+
 /** What each worker has answered, by its node name; a worker that did not answer in time is absent. */
 export type Answers<T = unknown> = Readonly<Record<string, T>>
 
@@ -75,7 +78,8 @@ export class Inspect {
 
   /** The names of the tasks that the worker knows, with these of their attributes, such as `rate_limit`. */
   registered(...attributes: string[]): Promise<Answers<readonly string[]>> {
-    return this.#request('registered', { taskinfoitems: attributes })
+    // Asked for no attribute, a worker names those of its own choice beside the task's name.
+    return this.#request('registered', { taskinfoitems: attributes.length > 0 ? attributes : [NO_ATTRIBUTE] })
   }
 
   /** Numbers of the worker: broker, pool, uptime, tasks by name. */

@@ -59,6 +59,9 @@ describe('a real worker', () => {
       expect(conf[node]).toMatchObject({ include: expect.arrayContaining(['celery_tasks']) })
       expect(clock[node]).toEqual({ clock: expect.any(Number) })
       expect(report[node]?.ok).toContain('celery')
+      await app.control.rateLimit('tasks.mul', '100/s', { destination: [node] })
+      expect((await inspect.registered('rate_limit'))[node]?.join()).toContain('tasks.mul [rate_limit=100/s]')
+      expect((await inspect.registered())[node]).toContain('tasks.mul')
       expect((await inspect.registered('rate_limit'))[node]?.join()).toContain('tasks.add')
     },
     30_000,
