@@ -7,9 +7,10 @@ import { signaturePlace } from './canvas/signature-options.ts'
 import type { CeleryParts } from './celery-options.ts'
 import type { Control } from './control/control.ts'
 import type { MessageMaker } from './message-maker.ts'
-import type { TaskOptions } from './options/task-option-values.ts'
+import { DEFAULT_TASK_OPTIONS, type TaskOptions } from './options/task-option-values.ts'
 import { type CeleryEvents, PublishHooks, type SendingWrapper } from './publish-hooks.ts'
 import { AsyncResult } from './results/async-result.ts'
+import { resultsOf } from './results/no-results.ts'
 import type { ResultBackend } from './results/result-backend.ts'
 import type { Kwargs, TaskSender } from './task.ts'
 import type { TaskDraft } from './task-draft.ts'
@@ -40,14 +41,17 @@ export class AppSender implements TaskSender {
       const { chordStarter } = this.#results
       return this.#protocol === 1 && chordStarter !== undefined ? 'worker' : chordStarter
     },
-    prepared: ({ messages, args, kwargs, options: planned }) => {
+    prepared: ({ messages, args, kwargs, options: planned, result }) => {
       const options = this.#protocol === 1 ? chainAsLinks(planned, messages.place.own) : planned
       const own = this.#routed(messages, options, args, kwargs)
       own.check(args, kwargs)
+      result.options = own.options
       return () => this.send(own, args, kwargs)
     },
     refuse: (error, task) => this.#pool.refuse(error as PooledProducerError, task),
-    resultOf: (taskId, parent) => new AsyncResult(taskId, this.#results, parent),
+    resultOf: ({ id, options = DEFAULT_TASK_OPTIONS }, parent) => {
+      return new AsyncResult(id, resultsOf(options, this.#results), parent, this.#control)
+    },
   }
   /** For tasks that a function of `taskRoutes` looks at. */
   readonly #asking: TaskSender = {
@@ -149,7 +153,7 @@ export class AppSender implements TaskSender {
       const { options, publishOptions, declaration } = messages
       const result = new AsyncResult(id, messages.results, undefined, this.#control)
       const sending = this.#pool.send(prepared, result, publishOptions, declaration, options.producer)
-      this.#sentEvents?.send(messages, id, args, kwargs, prepared)
+      this.#sentEvents?.send(messages, id, args, kwargs, prepared, sending)
       return sending as Promise<AsyncResult>
     } catch (error) {
       return this.#pool.refuse(error as PooledProducerError, messages.name, id)

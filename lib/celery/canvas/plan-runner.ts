@@ -14,7 +14,7 @@ export interface PlanTools {
   /** Who starts chords; undefined: nobody can. */
   chordStarter(): ChordStarter | undefined
   /**
-   * Checks a task; the function that it gives sends it.
+   * Checks a task, and gives its result the options that it has with its route; the function that it gives sends it.
    *
    * @throws {PooledProducerError} ERR_INVALID_TASK
    */
@@ -22,7 +22,7 @@ export interface PlanTools {
   /** Rejects what is wrong before anything is sent; logged and counted. */
   refuse(error: unknown, task: string | undefined): Promise<never>
   /** The result of a task. */
-  resultOf(taskId: string, parent: Handle | undefined): AsyncResult
+  resultOf(planned: PlannedResult, parent: Handle | undefined): AsyncResult
 }
 
 /**
@@ -47,9 +47,10 @@ export async function runPlan(draw: (plan: Plan) => PlannedResult, tools: PlanTo
   return handleOf(root, tools)
 }
 
-function handleOf({ id, children, parent }: PlannedResult, tools: PlanTools): Handle {
+function handleOf(planned: PlannedResult, tools: PlanTools): Handle {
+  const { id, children, parent } = planned
   const before = parent && handleOf(parent, tools)
-  if (children === undefined) return tools.resultOf(id, before)
+  if (children === undefined) return tools.resultOf(planned, before)
   return new GroupResult(
     id,
     children.map((child) => handleOf(child, tools)),

@@ -12,6 +12,7 @@ export interface PlannedTask {
   readonly args: readonly unknown[]
   readonly kwargs: Kwargs
   readonly options: TaskOptions & { readonly taskId: string }
+  readonly result: PlannedResult
 }
 
 /** A chord whose header is among the tasks of a plan. */

@@ -124,8 +124,9 @@ export class Signature<Result = unknown> extends Canvas<AsyncResult<Result>> {
   startAs(plan: Plan, task: string, kwargs: Kwargs): PlannedResult {
     const placed: Record<string, unknown> = { ...this.#placed }
     const options = { taskId: newTaskId(), ...Object.fromEntries(OF_PUBLISH.map((name) => [name, placed[name]])) }
-    plan.tasks.push({ messages: this.sender.named(task), args: [], kwargs, options })
-    return { id: options.taskId, parent: undefined }
+    const result = { id: options.taskId, parent: undefined }
+    plan.tasks.push({ messages: this.sender.named(task), args: [], kwargs, options, result })
+    return result
   }
 
   get #placed(): CheckedTaskOptions {

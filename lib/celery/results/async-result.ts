@@ -2,6 +2,7 @@ import { checkCallOptions } from '../../call-options.ts'
 import { PooledProducerError, quiet } from '../../errors.ts'
 import type { RevokeOptions } from '../control/control.ts'
 import { NOT_CONFIGURED } from './no-results.ts'
+import { withParents } from './parents.ts'
 import type { ResultBackend } from './result-backend.ts'
 import { resultError } from './result-error.ts'
 import type { ResultNode } from './result-node.ts'
@@ -96,7 +97,8 @@ export class AsyncResult<Result = unknown> implements ResultNode<Result> {
   }
 
   /**
-   * The value that the task returns, once it has. A second call gives the same.
+   * The value that the task returns, once it has. A second call gives the same. When a task before it in a workflow fails,
+   * this one is never run: `get` rejects with the error of that one.
    *
    * @throws {PooledProducerError} rejects with ERR_TASK_FAILED or ERR_TASK_REVOKED, whose `remote` is the
    *   worker's exception; ERR_RESULT_TIMEOUT; ERR_ABORTED; ERR_POOL_CLOSED; and ERR_INVALID_OPTION where
@@ -149,6 +151,21 @@ export class AsyncResult<Result = unknown> implements ResultNode<Result> {
     return quiet(this.#revoke(options))
   }
 
+  /** @internal */
+  failureBefore(next: string, options: WaitOptions): Promise<never> {
+    return new Promise((_, reject) => {
+      const settled = (meta: TaskMeta): void => {
+        // A task that fails may have started others, which run all the same.
+        const hasStarted = this.children.flat().some(({ id }) => id === next)
+        if (meta.status !== 'SUCCESS' && meta.fault === undefined && !hasStarted) reject(resultError(meta))
+      }
+      const known = this.#known()
+      if (known !== undefined && isFinal(known)) settled(known)
+      // Why nothing is heard of it is no reason to wait no longer for what comes after it.
+      else this.#ended(options).then(settled, () => {})
+    })
+  }
+
   toString(): string {
     return this.taskId
   }
@@ -168,7 +185,12 @@ export class AsyncResult<Result = unknown> implements ResultNode<Result> {
     return meta.result as Result
   }
 
-  async #outcome(options: WaitOptions): Promise<TaskMeta> {
+  #outcome(options: WaitOptions): Promise<TaskMeta> {
+    if (this.parent === undefined) return this.#ended(options)
+    return withParents(this, options, (bounds) => this.#ended(bounds))
+  }
+
+  async #ended(options: WaitOptions): Promise<TaskMeta> {
     const meta = await outcomeOf(this.#backend, this.taskId, options)
     this.#meta = meta
     return meta

@@ -2,6 +2,7 @@ import { checkCallOptions } from '../../call-options.ts'
 import { quiet } from '../../errors.ts'
 import type { RevokeOptions } from '../control/control.ts'
 import type { AsyncResult } from './async-result.ts'
+import { withParents } from './parents.ts'
 import type { ResultNode } from './result-node.ts'
 import type { WaitOptions } from './result-wait.ts'
 
@@ -27,9 +28,10 @@ export class GroupResult<Results extends readonly unknown[] = readonly unknown[]
   }
 
   /**
-   * The values of all, in the order of the group. The first that fails ends the wait for the others.
+   * The values of all, in the order of the group. The first that fails ends the wait for the others, and so does a task
+   * before the group.
    *
-   * @throws {PooledProducerError} rejects as the `get` of that member does.
+   * @throws {PooledProducerError} rejects as the `get` of that task does.
    */
   get(options: WaitOptions = {}): Promise<Results> {
     return quiet(this.#get(options))
@@ -84,6 +86,11 @@ export class GroupResult<Results extends readonly unknown[] = readonly unknown[]
 
   async #get(options: WaitOptions): Promise<Results> {
     checkCallOptions(options, ['timeoutMs', 'signal'])
+    if (this.parent === undefined) return this.#values(options)
+    return withParents(this, options, (bounds) => this.#values(bounds))
+  }
+
+  async #values(options: WaitOptions): Promise<Results> {
     const ending = new AbortController()
     const signal = options.signal === undefined ? ending.signal : AbortSignal.any([options.signal, ending.signal])
     try {

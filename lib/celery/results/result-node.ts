@@ -14,6 +14,11 @@ export interface ResultNode<Result = unknown> {
   successful(): boolean
   /** Whether it has failed. */
   failed(): boolean
+  /**
+   * @internal Rejects when it fails without having started `next` itself, and never resolves. A group has none: workers
+   * tell the body of a chord what has failed in its header.
+   */
+  failureBefore?(next: string, options: WaitOptions): Promise<never>
   /** Asks the backend what is known now. */
   refresh(): Promise<unknown>
   /** Drops what the backend holds of it. */

@@ -6,6 +6,7 @@ import { type AsyncResult, type Celery, chain, chord, type GroupResult, group } 
 import { useBroker } from '../../support/broker.ts'
 import { celeryTest, startCeleryWorker, useCeleryWorker } from '../../support/celery-worker.ts'
 import { until } from '../../support/condition.ts'
+import { failureOf } from '../../support/failure.ts'
 import { makeApp } from '../../support/pools.ts'
 
 const broker = useBroker()
@@ -133,6 +134,30 @@ describe('with a backend that brings results', () => {
     const result = await chain(add.s(1, 1), add.signature([1], {}, { stamps: { tenant: 'acme' } })).applyAsync()
 
     expect(await result.get(WAIT)).toBe(3)
+  })
+
+  celeryTest('a step that fails rejects all that comes after it, where the worker says nothing of it', async () => {
+    const { add, fail } = tasks()
+    const result = await chain(fail.s('first of all'), add.s(1), group(add.s(10), add.s(20))).applyAsync()
+    const first = result.parent?.parent
+
+    for (const after of [result, result.parent]) {
+      expect(await failureOf(after?.get(WAIT) as Promise<unknown>)).toMatchObject({
+        code: 'ERR_TASK_FAILED',
+        remote: { message: 'first of all' },
+      })
+    }
+    expect(await failureOf(first?.get(WAIT) as Promise<unknown>)).toMatchObject({ taskId: first?.id })
+  })
+
+  celeryTest('the tasks of a workflow are revoked by its results', async () => {
+    const { add } = tasks()
+    const result = await chain(add.signature([1, 1], {}, { countdown: 3_600 }), add.s(1)).applyAsync()
+    const first = result.parent as AsyncResult
+    await Promise.all([result.revoke(), first.revoke()])
+
+    const revoked = (id: string) => new RegExp(`Tasks flagged as revoked: .*${id}`).test(worker().output())
+    await until(() => revoked(result.taskId) && revoked(first.taskId), 20_000)
   })
 
   celeryTest('a member that fails rejects the group with its error, and its errback is called', async () => {
