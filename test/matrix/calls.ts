@@ -142,6 +142,11 @@ export const CANVAS_CALLS: readonly Call[] = [
     { options: { link: [sum(5)], linkError: [withId] } },
   ),
   canvas('a chain that fails in the middle', { chain: [sum(1), fail, sum(2)] }, { options: { linkError: [withId] } }),
+  canvas(
+    'a chain whose steps have links and errbacks, with more of both',
+    { chain: [withOptions(sum(1), { linkError: [withId] }), withOptions(fail, { linkError: [withId] }), sum(2)] },
+    { options: { link: [sum(5)], linkError: [withId, { ...withId, immutable: true, args: [7] }] } },
+  ),
   canvas('a chain in a chain', { chain: [sum(1), { chain: [sum(2), sum(3)] }, sum(4)] }),
   canvas('a group', { group: [sum(1, 1), sum(2, 2), sum(3, 3)] }),
   canvas('a group of one', { group: [sum(1, 1)] }),
@@ -191,6 +196,7 @@ export const CHORD_CALLS: readonly Call[] = [
   canvas('a chord of nothing', { chord: [], body: part(10) }),
   canvas('a chord with an id', { chord: [part(1), part(2)], body: part(10) }, { options: { taskId: TAG } }),
   canvas('a chord with partial arguments', { chord: [part(1), part(2)], body: part(10) }, { args: [7] }),
+  canvas('a chord with a countdown', { chord: [part(1), part(2)], body: part(10) }, { options: { countdown: 0.3 } }),
   canvas('a chord of chains', { chord: [{ chain: [part(1), part(2)] }, { chain: [part(3), part(4)] }], body: part() }),
   // Of two in it: Celery 5.2.6 turns them round.
   canvas('a chord of groups', { chord: [part(1), { group: [part(2)] }], body: part(10) }),

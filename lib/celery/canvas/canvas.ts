@@ -1,7 +1,7 @@
 import { PooledProducerError, quiet } from '../../errors.ts'
 import { isPlainObject } from '../../plain-object.ts'
 import { describe } from '../../shown-value.ts'
-import type { SignatureTable } from '../options/signature-rules.ts'
+import type { SignatureTable, WrittenSignature } from '../options/signature-rules.ts'
 import type { TaskOptions } from '../options/task-option-values.ts'
 import type { CanvasSender, Frame, Frozen, Lead, Plan } from './plan.ts'
 import type { PlannedResult } from './planned-result.ts'
@@ -29,7 +29,8 @@ export abstract class Canvas<Handle = unknown> {
 
   /**
    * The same with options for its calls, laid over those that it has: for the task; for each task of a group; for
-   * the first task of a chain; for header and body of a chord. `taskId` is the id of the result.
+   * the first task of a chain; for header and body of a chord, but a countdown for the body alone. `taskId` is the id of
+   * the result. Links and errbacks come to those that a chain has.
    *
    * @throws {PooledProducerError} ERR_INVALID_TASK names the option, the value and what was expected.
    */
@@ -40,10 +41,10 @@ export abstract class Canvas<Handle = unknown> {
    *
    * @throws {PooledProducerError} ERR_INVALID_TASK for a group, which has no one result: make it a chord.
    */
-  abstract link(callback: Canvas): this
+  abstract link(callback: WrittenSignature): this
 
   /** The same with a task that is started when it fails: any task of a chain or a group, or a chord's body. */
-  abstract linkError(errback: Canvas): this
+  abstract linkError(errback: WrittenSignature): this
 
   /** As Celery's messages spell it, without ids. */
   abstract toJSON(): SignatureTable
@@ -82,11 +83,16 @@ export abstract class Canvas<Handle = unknown> {
     return quiet(this.#start(args, kwargs, options))
   }
 
+  /** @internal What a call gives when there is no task in it. */
+  protected startNothing(): Handle {
+    throw invalid('there is no task in it, so nothing says which app is to send it')
+  }
+
   async #start(args: readonly unknown[], kwargs: Kwargs, options: TaskOptions): Promise<Handle> {
     if (!Array.isArray(args)) throw invalid(`args must be an array, got ${describe(args)}`)
     if (!isPlainObject(kwargs)) throw invalid(`kwargs must be a plain object, got ${describe(kwargs)}`)
     const called = this.clone(args, kwargs, options)
-    if (called.lead === undefined) throw invalid('there is no task in it, so nothing says which app is to send it')
+    if (called.lead === undefined) return called.startNothing()
     return called.lead.sender.run((plan) => called.start(plan, {})) as Promise<Handle>
   }
 }

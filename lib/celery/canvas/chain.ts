@@ -1,8 +1,9 @@
-import type { SignatureTable } from '../options/signature-rules.ts'
+import { eachWritten, type SignatureTable, type WrittenSignature } from '../options/signature-rules.ts'
 import type { TaskOptions } from '../options/task-option-values.ts'
 import { Canvas, invalid, parts } from './canvas.ts'
 import { Chord } from './chord.ts'
 import { Group } from './group.ts'
+import { given } from './laid-options.ts'
 import type { Frame, Frozen, Lead, Plan } from './plan.ts'
 import { follow, type PlannedResult } from './planned-result.ts'
 import { Signature } from './signature.ts'
@@ -28,23 +29,22 @@ export class Chain<Handle = unknown> extends Canvas<Handle> {
   }
 
   set({ taskId, link, linkError, ...options }: TaskOptions): this {
-    const ofLast = { ...(taskId === undefined ? {} : { taskId }), ...(link === undefined ? {} : { link }) }
-    const hasErrbacks = linkError !== undefined && linkError !== null
-    return this.#with((task, index) => {
-      const own = {
-        ...(index === 0 ? options : {}),
-        ...(index === this.tasks.length - 1 ? ofLast : {}),
-        ...(hasErrbacks ? { linkError } : {}),
-      }
+    const ofFirst = given(options)
+    const ofLast = given({ taskId, link: link === null ? null : undefined })
+    let chain = this.#with((task, index) => {
+      const own = { ...(index === 0 ? ofFirst : {}), ...(index === this.tasks.length - 1 ? ofLast : {}) }
       return Object.keys(own).length > 0 ? task.set(own) : task
     })
+    for (const callback of eachWritten('link', link)) chain = chain.link(callback)
+    for (const errback of eachWritten('linkError', linkError)) chain = chain.linkError(errback)
+    return chain
   }
 
-  link(callback: Canvas): this {
+  link(callback: WrittenSignature): this {
     return this.#with((task, index) => (index === this.tasks.length - 1 ? task.link(callback) : task))
   }
 
-  linkError(errback: Canvas): this {
+  linkError(errback: WrittenSignature): this {
     return this.#with((task) => task.linkError(errback))
   }
 

@@ -1,9 +1,10 @@
 import { newTaskId } from '../message/task-id.ts'
-import type { SignatureTable } from '../options/signature-rules.ts'
+import type { SignatureTable, WrittenSignature } from '../options/signature-rules.ts'
 import type { TaskOptions } from '../options/task-option-values.ts'
 import type { ChordCounter, ChordStarter } from '../results/result-backend.ts'
 import { Canvas, invalid, parts } from './canvas.ts'
 import { Group } from './group.ts'
+import { given } from './laid-options.ts'
 import type { Frame, Frozen, Lead, Plan } from './plan.ts'
 import { follow, type PlannedResult } from './planned-result.ts'
 
@@ -27,17 +28,19 @@ export class Chord<Handle = unknown> extends Canvas<Handle> {
     this.chordSize = body.chordSize
   }
 
-  set({ taskId, link, linkError, ...options }: TaskOptions): this {
-    const ofBody = { ...options, ...defined({ taskId, link, linkError }) }
-    const isForBoth = Object.keys(options).length > 0
-    return this.#with(this.body.set(ofBody), isForBoth ? this.header.set(options) : this.header)
+  set({ taskId, link, linkError, countdown, ...options }: TaskOptions): this {
+    // A countdown is the body's alone. Source: Celery, `celery/canvas.py`, `_chord.run`.
+    const ofHeader = given(options)
+    const ofBody = given({ ...options, taskId, link, linkError, countdown })
+    const isForBoth = Object.keys(ofHeader).length > 0
+    return this.#with(this.body.set(ofBody), isForBoth ? this.header.set(ofHeader) : this.header)
   }
 
-  link(callback: Canvas): this {
+  link(callback: WrittenSignature): this {
     return this.#with(this.body.link(callback))
   }
 
-  linkError(errback: Canvas): this {
+  linkError(errback: WrittenSignature): this {
     return this.#with(this.body.linkError(errback))
   }
 
@@ -131,10 +134,6 @@ function withQueue(body: SignatureTable): SignatureTable {
   const { tasks } = (body.kwargs ?? {}) as { readonly tasks?: readonly SignatureTable[] }
   const queue = tasks?.[0]?.options?.queue
   return queue === undefined ? body : { ...body, options: { queue, ...body.options } }
-}
-
-function defined(options: TaskOptions): TaskOptions {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 }
 
 /**

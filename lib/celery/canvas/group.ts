@@ -1,8 +1,9 @@
 import { newTaskId } from '../message/task-id.ts'
-import type { SignatureTable } from '../options/signature-rules.ts'
+import type { SignatureTable, WrittenSignature } from '../options/signature-rules.ts'
 import type { TaskOptions } from '../options/task-option-values.ts'
-import type { GroupResult } from '../results/group-result.ts'
+import { GroupResult } from '../results/group-result.ts'
 import { Canvas, invalid, parts } from './canvas.ts'
+import { given } from './laid-options.ts'
 import type { Frame, Frozen, Lead, Plan } from './plan.ts'
 import type { PlannedResult } from './planned-result.ts'
 
@@ -27,17 +28,18 @@ export class Group<Result = unknown> extends Canvas<GroupResult<Result[]>> {
     this.chordSize = this.tasks.reduce((size, task) => size + task.chordSize, 0)
   }
 
-  set({ taskId, link, ...options }: TaskOptions): this {
+  set({ taskId, link, ...others }: TaskOptions): this {
     if (link) throw noLink()
+    const options = given(others)
     const id = taskId === null ? undefined : (taskId ?? this.id)
     return this.#with((task) => (Object.keys(options).length > 0 ? task.set(options) : task), id)
   }
 
-  link(_callback: Canvas): this {
+  link(_callback: WrittenSignature): this {
     throw noLink()
   }
 
-  linkError(errback: Canvas): this {
+  linkError(errback: WrittenSignature): this {
     return this.#with((task) => task.linkError(errback))
   }
 
@@ -89,6 +91,11 @@ export class Group<Result = unknown> extends Canvas<GroupResult<Result[]>> {
     return { id: groupId, children, parent: undefined }
   }
 
+  /** @internal */
+  protected override startNothing(): GroupResult<Result[]> {
+    return new GroupResult(this.id ?? newTaskId(), [])
+  }
+
   #with(change: (task: Canvas) => Canvas, id: string | undefined = this.id): this {
     return new Group<Result>(this.tasks.map(change), id) as this
   }
@@ -112,7 +119,7 @@ type ResultOf<Part> = Part extends Canvas<{ get(): Promise<infer Result> }> ? Re
  * const sums = await group(add.s(2, 2), add.s(4, 4)).applyAsync()
  * await sums.get() // [4, 8]
  *
- * @param tasks signatures, chains, groups or chords; one after the other, or in one array.
+ * @param tasks signatures, chains, groups or chords; one after the other, or in one array. Of none nothing is sent.
  * @throws {PooledProducerError} ERR_INVALID_TASK names the place of what is none, as in `group[2]`.
  */
 export function group<Part extends Canvas>(...tasks: readonly (Part | readonly Part[])[]): Group<ResultOf<Part>>

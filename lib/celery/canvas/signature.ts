@@ -1,11 +1,18 @@
 import { describe } from '../../shown-value.ts'
 import { newTaskId } from '../message/task-id.ts'
-import type { SignatureTable } from '../options/signature-rules.ts'
+import {
+  errbacks,
+  type SignatureTable,
+  signatures,
+  type WrittenSignature,
+  withEach,
+} from '../options/signature-rules.ts'
 import type { CheckedTaskOptions, TaskOptions } from '../options/task-option-values.ts'
 import { taskOptions } from '../options/task-options.ts'
 import type { AsyncResult } from '../results/async-result.ts'
 import type { TaskMessages } from '../task-messages.ts'
 import { Canvas, invalid } from './canvas.ts'
+import { laidOver } from './laid-options.ts'
 import type { CanvasSender, Frame, Frozen, Lead, Plan } from './plan.ts'
 import type { PlannedResult } from './planned-result.ts'
 import { signatureOptions } from './signature-options.ts'
@@ -68,18 +75,15 @@ export class Signature<Result = unknown> extends Canvas<AsyncResult<Result>> {
   /** @param options those of a task, and `immutable`: whether what came before is kept from it. */
   set({ immutable = this.immutable, ...options }: TaskOptions & { readonly immutable?: boolean }): this {
     if (typeof immutable !== 'boolean') throw invalid(`immutable must be true or false, got ${describe(immutable)}`)
-    const { headers } = options
-    const merged = { ...this.#own, ...options }
-    if (headers) merged.headers = { ...this.#own.headers, ...headers }
-    return this.#with({ options: merged, immutable })
+    return this.#with({ options: laidOver(this.#own, options), immutable })
   }
 
-  link(callback: Canvas): this {
-    return this.set({ link: [...(this.options.link ?? []), callback.toJSON()] })
+  link(callback: WrittenSignature): this {
+    return this.set({ link: withEach(this.options.link, signatures('link', callback.toJSON())) })
   }
 
-  linkError(errback: Canvas): this {
-    return this.set({ linkError: [...(this.options.linkError ?? []), errback.toJSON()] })
+  linkError(errback: WrittenSignature): this {
+    return this.set({ linkError: withEach(this.options.linkError, errbacks('linkError', errback.toJSON())) })
   }
 
   toJSON(): SignatureTable {
@@ -97,14 +101,16 @@ export class Signature<Result = unknown> extends Canvas<AsyncResult<Result>> {
     const placed = this.#placed
     const replyTo = placed.replyTo ?? plan.replyTo
     const framed = { ...placed, ...(replyTo === undefined ? {} : { replyTo }), ...this.#framed(frame) }
-    return { table: this.#table(signatureOptions(framed)), result: { id: framed.taskId, parent: undefined } }
+    const result = { id: framed.taskId, parent: undefined, options: placed }
+    return { table: this.#table(signatureOptions(framed)), result }
   }
 
   /** @internal */
   start(plan: Plan, frame: Frame): PlannedResult {
     const options = { ...this.#own, ...this.#framed(frame) }
-    plan.tasks.push({ messages: this.#messages, args: this.args, kwargs: this.kwargs, options })
-    return { id: options.taskId, parent: undefined }
+    const result = { id: options.taskId, parent: undefined }
+    plan.tasks.push({ messages: this.#messages, args: this.args, kwargs: this.kwargs, options, result })
+    return result
   }
 
   /** @internal Another task in its place, with its options and its destination. */

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { PooledProducerError } from '../../errors.ts'
 import { isPlainObject } from '../../plain-object.ts'
 import { describe } from '../../shown-value.ts'
@@ -39,6 +40,22 @@ export function signature(name: string, given: unknown): SignatureTable {
   }
   // Other keys are kept: a chord's body says its size in one.
   return Object.freeze({ ...value, task: value.task, args, kwargs, options, subtask_type, immutable })
+}
+
+/** More signatures behind those that there are. Each stands there once: a worker would start it twice. */
+export function withEach(
+  held: readonly SignatureTable[] | undefined,
+  more: readonly SignatureTable[],
+): readonly SignatureTable[] {
+  const list = [...(held ?? [])]
+  for (const table of more) if (!list.some((other) => isDeepStrictEqual(other, table))) list.push(table)
+  return list
+}
+
+/** What an option of links was given, one by one. */
+export function eachWritten(name: string, value: unknown): WrittenSignature[] {
+  if (value === undefined || value === null) return []
+  return signatures(name, value).map((table) => ({ toJSON: () => table }))
 }
 
 /** Whether a value says itself what it is in a message, as a signature of `task.s()` does. */

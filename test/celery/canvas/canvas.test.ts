@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { ConsumeMessage } from 'amqplib'
-import { type Canvas, chain, chord, group, type TaskOptions } from '../../../lib/index.ts'
+import { type AsyncResult, type Canvas, chain, chord, group, type TaskOptions } from '../../../lib/index.ts'
 import { useBroker } from '../../support/broker.ts'
 import { failureOf } from '../../support/failure.ts'
 import { makeApp, NOWHERE } from '../../support/pools.ts'
@@ -120,6 +120,44 @@ describe('a signature', () => {
     ])
   })
 
+  test('takes no option that is undefined for one, wherever it is given', async () => {
+    const app = makeApp({ broker: broker.url })
+    const queue = queues.name()
+    const add = app.signature('tasks.add', [1], {}, { queue, priority: 5 })
+    const none = { queue: undefined, priority: undefined, link: undefined }
+    for (const each of [add, chain(add, add), group(add), chord([], add)]) await each.applyAsync([], {}, none)
+
+    const messages = await queues.take(queue, 4)
+    expect(messages.map(({ properties }) => properties.priority)).toEqual([5, 5, 5, 5])
+  })
+
+  test.each<[string, TaskOptions, TaskOptions, object]>([
+    ['an eta over a countdown', { countdown: 5 }, { eta: '2030-01-01T00:00:00+00:00' }, { eta: expect.any(String) }],
+    ['a countdown over an eta', { eta: '2030-01-01T00:00:00+00:00' }, { countdown: 5 }, { countdown: 5 }],
+    [
+      'stamps over stamps that were named',
+      { stamps: { a: 1, b: 2 }, stampedHeaders: ['a'] },
+      { stamps: { c: 3 } },
+      { stamps: { c: 3 }, stampedHeaders: ['c'] },
+    ],
+  ])('lays %s, as a call of a task does', (_, own, over, expected) => {
+    const app = idle()
+    const set = app.signature('tasks.add', [], {}, own).set(over)
+    const { mandatory, declare, ...options } = set.options
+
+    expect(options).toEqual(expected)
+    expect(app.createTask('tasks.add', own).signature([], {}, over).options).toEqual(set.options)
+  })
+
+  test('has a link or an errback once, however often it is given', () => {
+    const add = idle().createTask('tasks.add')
+    const [callback, errback] = [add.s(2), chain(add.s(3), add.s(4))]
+    const twice = add.s(1).link(callback).link(add.s(2)).linkError(errback).linkError(errback).link(add.si(2))
+
+    expect(twice.options.link).toHaveLength(2)
+    expect(twice.options.linkError).toHaveLength(1)
+  })
+
   test('leads a worker to where this app would send the task, whatever routes the worker has', () => {
     const routed = makeApp({
       broker: NOWHERE,
@@ -227,6 +265,37 @@ describe('a workflow', () => {
     expect(app.pool.stats()).toMatchObject({ confirms: 2, failures: 1 })
   })
 
+  test('keeps the links and errbacks of a chain’s steps when its call has more', async () => {
+    const app = makeApp({ broker: broker.url })
+    const queue = queues.name()
+    const add = app.createTask('tasks.add', { queue })
+    const flow = chain(add.s(1).linkError(add.s('a')), add.s(2).link(add.s('b')))
+    await flow.applyAsync([], {}, { link: [add.s('c'), add.s('b')], linkError: add.s('d') })
+
+    const [message] = await messagesOf(queue, 1)
+    expect(message?.body[2]).toMatchObject({
+      errbacks: [{ args: ['a'] }, { args: ['d'] }],
+      chain: [{ options: { link: [{ args: ['b'] }, { args: ['c'] }], link_error: [{ args: ['d'] }] } }],
+    })
+  })
+
+  test('of which a task ignores its result says so at once, and the others can be revoked', async () => {
+    const app = makeApp({ broker: broker.url, backend: 'rpc://' })
+    const add = app.createTask('tasks.add', { queue: queues.name() })
+    const quietly = add.signature([1], {}, { ignoreResult: true })
+    const results = await group<Canvas>(quietly, add.s(2), chain(add.s(3), quietly)).applyAsync()
+    const [first, second, last] = results.results as [AsyncResult, AsyncResult, AsyncResult]
+
+    for (const ignored of [first, last]) {
+      expect(await failureOf(ignored.get())).toMatchObject({
+        code: 'ERR_INVALID_OPTION',
+        message: expect.stringContaining('the task was sent with ignoreResult'),
+      })
+    }
+    expect(await failureOf(second.get({ timeoutMs: 10 }))).toMatchObject({ code: 'ERR_RESULT_TIMEOUT' })
+    await expect(results.revoke()).resolves.toBeUndefined()
+  })
+
   test('in protocol version 1 hands on by nested links, as that has no chains', async () => {
     const app = makeApp({ broker: broker.url, taskProtocol: 1 })
     const queue = queues.name()
@@ -255,7 +324,7 @@ describe('a workflow', () => {
     expect(header.parent.parent).toBeUndefined()
   })
 
-  test('of an empty group sends nothing when an app is known, and is refused when none is', async () => {
+  test('of an empty group sends nothing, and resolves with no results', async () => {
     const app = makeApp({ broker: broker.url })
     const queue = queues.name()
     const sum = app.createTask('tasks.xsum', { queue })
@@ -263,7 +332,11 @@ describe('a workflow', () => {
 
     const [message] = await messagesOf(queue, 1)
     expect(message?.body[0]).toEqual([[]])
-    await expect(group([]).applyAsync()).rejects.toMatchObject({ code: 'ERR_INVALID_TASK' })
+    expect(await (await group([]).applyAsync([], {}, { taskId: 'none' })).get()).toEqual([])
+    expect(await (await sum.chunks([], 3).applyAsync()).get()).toEqual([])
+    expect((await group([]).applyAsync([], {}, { taskId: 'none' })).id).toBe('none')
+    expect(app.pool.stats()).toMatchObject({ confirms: 1 })
+    expect(await failureOf(chain(group([])).applyAsync())).toMatchObject({ code: 'ERR_INVALID_TASK' })
   })
 
   test.each<[string, (part: Canvas) => unknown, RegExp]>([
