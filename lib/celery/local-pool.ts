@@ -135,6 +135,7 @@ export class LocalPool implements PoolFace {
     this.counters.publishes++
     try {
       if (this.#isClosed) throw closedPool('the pool is closed')
+      if (this.#handlers.has(task.name)) checkReadable(task)
       this.#taken(task)
     } catch (error) {
       this.counters.countFailure((error as PooledProducerError).code)
@@ -169,6 +170,18 @@ function taskOf(prepared: Prepared): LocalTask | undefined {
   if (typeof name !== 'string' || typeof taskId !== 'string') return undefined
   const route = { exchange, routingKey, mandatory: mandatory as unknown as boolean }
   return { name, taskId, args: args ?? [], kwargs: kwargs ?? {}, ...route, headers, properties, body }
+}
+
+/** The compressions of a body that can be read here. */
+const READ: readonly unknown[] = [undefined, 'application/x-gzip', 'application/x-brotli']
+
+/** @throws {PooledProducerError} ERR_INVALID_TASK when a handler would get no arguments. */
+function checkReadable({ name, headers, properties }: LocalTask): void {
+  const { contentType } = properties
+  if (contentType === 'application/json' && READ.includes(headers.compression)) return
+  const written = contentType === 'application/json' ? headers.compression : contentType
+  const text = `the handler of ${name} gets its arguments from JSON, plain or by gzip or brotli, and not from ${written}`
+  throw new PooledProducerError('ERR_INVALID_TASK', text, { outcome: 'not-sent' })
 }
 
 function contentOf(body: Buffer, compression: unknown, contentType: unknown): unknown {

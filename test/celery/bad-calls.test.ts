@@ -82,7 +82,7 @@ const BAD_VALUES: Readonly<Record<string, readonly unknown[]>> = {
 /** Options that do not go together, with the words that the error must hold. */
 const CONFLICTS: readonly (readonly [options: object, word: string])[] = [
   [{ countdown: 1, eta: new Date(0) }, 'countdown'],
-  [{ countdown: 0, eta: '2030-01-01T00:00:00Z' }, 'eta'],
+  [{ countdown: 1, eta: '2030-01-01T00:00:00Z' }, 'eta'],
   [{ timeLimit: 5, softTimeLimit: 10 }, 'softTimeLimit'],
   [{ stamps: { a: 1 }, stampedHeaders: ['b'] }, 'stampedHeaders'],
   [{ queue: 'a', routingKey: 'b' }, 'routingKey'],

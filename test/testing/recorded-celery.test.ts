@@ -177,6 +177,21 @@ describe('taskAlwaysEager', () => {
     await expect(app.sendTask('tasks.add', [1n])).rejects.toMatchObject({ code: 'ERR_INVALID_TASK' })
   })
 
+  test.each([
+    [{ serializer: 'msgpack' }, 'application/x-msgpack'],
+    [{ serializer: 'yaml' }, 'application/x-yaml'],
+    [{ compression: 'own' }, 'application/x-own'],
+  ])('refuses with %j a task whose handler would get no arguments', async (options, written) => {
+    const compressors = { own: { contentType: 'application/x-own', compress: (body: Buffer) => body } }
+    await using app = createCelery({ taskAlwaysEager: true, taskHandlers, compressors })
+
+    expect(await failureOf(app.sendTask('tasks.add', [2, 3], {}, options))).toMatchObject({
+      code: 'ERR_INVALID_TASK',
+      outcome: 'not-sent',
+      message: expect.stringMatching(`^the handler of tasks\\.add gets its arguments from JSON.*${written}$`),
+    })
+  })
+
   test('gives a failure to whoever asks for the result, not to the caller', async () => {
     await using app = createCelery({ taskAlwaysEager: true, taskHandlers })
     const [failed, unknown] = [await app.sendTask('tasks.fail'), await app.sendTask('tasks.other')]

@@ -5,6 +5,7 @@ import type { Message } from '../../amqp/message.ts'
 import { prepare } from '../../pool/prepared-message.ts'
 import type { ProducerPool } from '../../pool/producer-pool.ts'
 import type { Subscription } from '../../pool/subscription.ts'
+import { parsePythonJson } from '../results/python-json.ts'
 import { ExchangeDeclaration } from '../routing/queue-declaration.ts'
 import { exchange } from '../routing/task-queue.ts'
 import type { CheckedBroadcast } from './control-rules.ts'
@@ -105,7 +106,7 @@ export class Mailbox {
   #receive({ content, properties }: ConsumeMessage): void {
     const { ticket, clock } = properties.headers ?? {}
     if (typeof clock === 'number') this.#clock = Math.max(this.#clock, clock) + 1
-    this.#collectors.get(ticket as string)?.(JSON.parse(content.toString()) as Reply)
+    this.#collectors.get(ticket as string)?.(parsePythonJson(content.toString()) as Reply)
   }
 
   #collect(ticket: string, { timeoutMs, limit }: CheckedBroadcast): { replies: Promise<Reply[]>; end(): void } {

@@ -77,12 +77,13 @@ export class Fields {
     return value as number
   }
 
-  /** A number of seconds, as the whole milliseconds that AMQP takes. */
-  secondsAsMs(name: string, max: number): number | undefined {
+  /** A number of seconds, as the whole milliseconds that AMQP takes, of which there may have to be one. */
+  secondsAsMs(name: string, max: number, minMs: 0 | 1 = 0): number | undefined {
     const value = this.get(name)
     if (value === undefined) return undefined
-    if (typeof value !== 'number' || !(value >= 0 && value <= max)) {
-      throw this.refused(name, `a number of seconds from 0 to ${max}`)
+    const min = minMs / 1_000
+    if (typeof value !== 'number' || !(value >= min && value <= max)) {
+      throw this.refused(name, `a number of seconds from ${min} to ${max}`)
     }
     return Math.trunc(value * 1_000)
   }

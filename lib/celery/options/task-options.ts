@@ -139,12 +139,12 @@ function settleStamps({ stamps, stampedHeaders }: TaskOptions, checked: Writable
   checked.stamps = Object.freeze(Object.fromEntries(listed.map((name) => [name, held[name] as HeaderValue])))
 }
 
-/** Of `countdown` and `eta` one can be given; a call's takes the place of the task's. */
+/** Of `countdown` and `eta` one can be given, but a countdown of 0 is none; a call's takes the place of the task's. */
 function settleStart({ countdown, eta }: TaskOptions, checked: { countdown?: number; eta?: string }): void {
   const hasCountdown = typeof countdown === 'number'
   const hasEta = typeof eta === 'string' || (typeof eta === 'object' && eta !== null)
-  if (hasCountdown && hasEta) throw invalid('countdown and eta cannot both be given')
-  if (hasCountdown) delete checked.eta
+  if (countdown && hasEta) throw invalid('countdown and eta cannot both be given')
+  if (hasCountdown && !hasEta) delete checked.eta
   if (hasEta) delete checked.countdown
 }
 

@@ -218,7 +218,7 @@ function queueArguments(fields: Fields, defaults: QueueDefaults): HeaderTable {
   const raw = { ...fields.table('queueArguments'), ...fields.table('arguments') }
   const type = fields.oneOf('queueType', QUEUE_TYPES) ?? raw['x-queue-type'] ?? defaults.queueType
   const own = {
-    'x-expires': fields.secondsAsMs('expires', MAX_SECONDS),
+    'x-expires': fields.secondsAsMs('expires', MAX_SECONDS, 1),
     'x-message-ttl': fields.secondsAsMs('messageTtl', MAX_SECONDS),
     'x-max-length': fields.integer('maxLength', 0, Number.MAX_SAFE_INTEGER),
     'x-max-length-bytes': fields.integer('maxLengthBytes', 0, Number.MAX_SAFE_INTEGER),

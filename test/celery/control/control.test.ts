@@ -240,6 +240,20 @@ print('null')
     expect(await failureOf(new AsyncResult('lone').revoke())).toMatchObject({ code: 'ERR_INVALID_OPTION' })
   })
 
+  test('takes a reply with words that only Python has for numbers', async () => {
+    const name = uniqueName('control')
+    const queue = await listenTo(`${name}.pidbox`)
+    const app = makeApp({ broker: broker.url, controlExchange: name })
+    const asking = app.control.inspect({ timeoutMs: 20_000, limit: 1 }).request('load')
+    const [message] = (await queues.take(queue, 1)) as [ConsumeMessage]
+    const { ticket, reply_to: to } = JSON.parse(message.content.toString())
+    const reply = Buffer.from('{"worker@here": {"load": NaN, "most": Infinity}}')
+    queues.channel.publish(to.exchange, to.routing_key, reply, { contentType: 'application/json', headers: { ticket } })
+
+    expect(await asking).toEqual({ 'worker@here': { load: Number.NaN, most: Number.POSITIVE_INFINITY } })
+    await forget(name)
+  })
+
   test('says until when a reply is waited for', async () => {
     const name = uniqueName('control')
     const queue = await listenTo(`${name}.pidbox`)

@@ -57,7 +57,7 @@ const BAD: readonly (readonly [options: unknown, message: RegExp])[] = [
   [{ countdown: 2 ** 31 + 1 }, /^countdown must be a number of seconds/],
   [{ countdown: 10n }, /^countdown must be .*, got 10n$/],
   [{ countdown: 1, eta: new Date(0) }, /^countdown and eta cannot both be given$/],
-  [{ countdown: 0, eta: '2026-01-01T00:00:00Z' }, /^countdown and eta cannot both be given$/],
+  [{ countdown: -1, eta: '2026-01-01T00:00:00Z' }, /^countdown and eta cannot both be given$/],
 
   [{ eta: 5 }, /^eta must be a Date or an ISO 8601 string with a zone, got 5$/],
   [{ eta: new Date('x') }, /^eta must be a valid Date of the years 1 to 9999, got an invalid Date$/],
@@ -208,6 +208,13 @@ test.each([
   [{ queue: 'очередь' }],
 ] as const)('%j is kept as it is', (options) => {
   expect(taskOptions(options)).toEqual({ ...DEFAULT_TASK_OPTIONS, ...options })
+})
+
+test('a countdown of 0 beside an eta is none', () => {
+  const eta = '2026-01-01T00:00:00+00:00'
+
+  expect(taskOptions({ countdown: 0, eta })).toEqual({ ...DEFAULT_TASK_OPTIONS, eta })
+  expect(taskOptions({ countdown: 0 }, taskOptions({ eta }))).toEqual({ ...DEFAULT_TASK_OPTIONS, countdown: 0 })
 })
 
 test('a call without options has those of its task, the same object', () => {

@@ -257,6 +257,7 @@ test.each<[RoutingOptions | object, RegExp]>([
   [{ taskQueues: [5] }, /^taskQueues\[0\] must be an object, got 5$/],
   [{ taskQueues: [''] }, /^taskQueues\[0\]\.name must be a name that is not empty/],
   [{ taskQueues: ['q', { name: 'q' }] }, /^taskQueues has two queues of the name q$/],
+  [{ taskQueues: [{ name: 'q', expires: 0 }] }, /^taskQueues\[0\]\.expires must be a number of seconds from 0\.001 to/],
   [{ taskQueues: [{ name: 'q', messageTtl: -1 }] }, /^taskQueues\[0\]\.messageTtl must be a number of seconds from 0/],
   [
     { taskQueues: [{ name: 'q', arguments: { x: () => 1 } }] },
