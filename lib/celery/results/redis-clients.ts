@@ -35,6 +35,7 @@ export interface GivenClient {
   multi(): Transaction
   /** Of `redis`. */
   readonly isReady?: boolean
+  readonly isOpen?: boolean
   destroy?(): void
   /** Of `ioredis`. */
   disconnect?(): void
@@ -86,12 +87,24 @@ async function connected(client: GivenClient, owner: StoreOwner, isOwn: boolean)
   const opened = isOwn ? [client, subscriber] : [subscriber]
   // A client whose Redis is away tries for ever.
   const end = () => {
-    for (const each of opened) each.destroy === undefined ? each.disconnect?.() : each.destroy()
+    for (const each of opened) {
+      if (each.destroy === undefined) each.disconnect?.()
+      // A client of `redis` that is not open throws.
+      else if (each.isOpen) each.destroy()
+    }
   }
   owner.ended.addEventListener('abort', end)
-  await Promise.all(opened.map((each) => open(each)))
-  owner.ended.removeEventListener('abort', end)
-  return subscriber
+  try {
+    // It may have ended while a package was being loaded, and tells nobody a second time.
+    owner.ended.throwIfAborted()
+    await Promise.all(opened.map((each) => open(each)))
+    return subscriber
+  } catch (error) {
+    end()
+    throw error
+  } finally {
+    owner.ended.removeEventListener('abort', end)
+  }
 }
 
 /** A copy of an ioredis client that does not wait to be told connects by itself. */

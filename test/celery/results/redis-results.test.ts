@@ -1,9 +1,12 @@
-import { afterAll, beforeAll, describe, expect } from '@jest/globals'
+import { getEventListeners } from 'node:events'
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { createClient } from 'redis'
 import { createCelery } from '../../../lib/celery/celery.ts'
+import { type GivenClient, ioredisStore } from '../../../lib/celery/results/redis-clients.ts'
 import { RedisResults } from '../../../lib/celery/results/redis-results.ts'
 import { resultSettings } from '../../../lib/celery/results/result-options.ts'
+import { freePort } from '../../../lib/testing/free-port.ts'
 import { uniqueName, useBroker } from '../../support/broker.ts'
 import { type CeleryWorker, celeryTest, hasCelery, startCeleryWorker } from '../../support/celery-worker.ts'
 import { afterTest } from '../../support/cleanup.ts'
@@ -208,6 +211,26 @@ redisTest('closing the app rejects who waits, and leaves a client that was given
   expect(await waiting).toMatchObject({ code: 'ERR_POOL_CLOSED' })
   expect(await redis.ping()).toBe('PONG')
   expect(await failureOf(app.asyncResult('x').refresh())).toMatchObject({ code: 'ERR_POOL_CLOSED' })
+})
+
+test('an app that is closed as it begins to look for a Redis that is away ends', async () => {
+  const app = makeApp({ broker: broker.url, backend: `redis://127.0.0.1:${await freePort()}` })
+  const waiting = failureOf(app.asyncResult('x').get(SOON))
+  await app.close()
+
+  expect(await waiting).toMatchObject({ code: 'ERR_POOL_CLOSED' })
+})
+
+test('an attempt to reach a Redis that is away leaves no client that goes on trying, and no listener', async () => {
+  const client = new Redis(await freePort(), '127.0.0.1', { lazyConnect: true })
+  const [duplicate, ends] = [jest.spyOn(client, 'duplicate'), jest.spyOn(Redis.prototype, 'disconnect')]
+  const ended = new AbortController()
+  const owner = { message() {}, ready() {}, failed() {}, ended: ended.signal }
+  await failureOf(ioredisStore(client as unknown as GivenClient, owner, true))
+  const copy = duplicate.mock.results[0]?.value as Redis
+
+  expect([ends.mock.contexts.includes(client), ends.mock.contexts.includes(copy)]).toEqual([true, true])
+  expect(getEventListeners(ended.signal, 'abort')).toEqual([])
 })
 
 redisTest('what is no Redis is refused, and no URL is shown', () => {
