@@ -1,3 +1,4 @@
+import { backoffMs } from '../amqp/backoff.ts'
 import type { Connection, RawChannel } from '../amqp/connection.ts'
 import { withTimeLimit } from '../amqp/time-limit.ts'
 
@@ -78,7 +79,11 @@ export class Declarations {
 
   async #declare(declaration: Declaration, onChannel: OnChannel): Promise<void> {
     for (const needed of declaration.needs ?? []) await this.once(needed, onChannel)
-    while (!declaration.isDeclared) await onChannel((channel) => this.declareOn(declaration, channel))
+    for (let attempt = 0; !declaration.isDeclared; attempt++) {
+      // A channel may be lost once; what fails again and again must not cost a channel each time at full speed.
+      if (attempt > 1) await new Promise((resolve) => setTimeout(resolve, backoffMs(attempt - 1)).unref())
+      await onChannel((channel) => this.declareOn(declaration, channel))
+    }
   }
 
   /** Declares on this channel; should it die under it, nothing is declared. Never rejects. */

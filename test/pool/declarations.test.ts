@@ -135,6 +135,24 @@ test('a channel that is lost under a declaration is retired, and another one dec
   expect([declaration.isDeclared, warnings]).toEqual([true, []])
 })
 
+test('a declaration that fails on every channel is tried at once, and then less and less often', async () => {
+  jest.useFakeTimers()
+  try {
+    const declaration = declarationOf('queue a', {}, () => (made.length < 10 ? LOSS : undefined))
+    const declaring = declarations.once(declaration, (run) => run(new TestChannel()))
+    await jest.advanceTimersByTimeAsync(0)
+    expect(made).toHaveLength(2)
+    await jest.advanceTimersByTimeAsync(300)
+    expect(made.length).toBeLessThanOrEqual(4)
+    await jest.advanceTimersByTimeAsync(10_000)
+    await declaring
+
+    expect([made.length, declaration.isDeclared]).toEqual([10, true])
+  } finally {
+    jest.useRealTimers()
+  }
+})
+
 test.each([
   [undefined, 5_000],
   [100, 100],

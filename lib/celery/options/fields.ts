@@ -1,3 +1,5 @@
+import { ByteWriter } from '../../amqp/byte-writer.ts'
+import { writeTable } from '../../amqp/field-table.ts'
 import { closestName } from '../../closest-name.ts'
 import { type ErrorCode, PooledProducerError } from '../../errors.ts'
 import { isPlainObject } from '../../plain-object.ts'
@@ -5,6 +7,8 @@ import { describe } from '../../shown-value.ts'
 import { amqpTable, type HeaderTable } from '../message/task-headers.ts'
 
 const MAX_SHORT_BYTES = 255
+/** amqplib encodes no larger table. */
+const MAX_TABLE_BYTES = 65_536
 const CONTROL_CHARACTER = /\p{Cc}/u
 
 /** Reads the fields of an object that a caller gave; an error names the field by its whole path. */
@@ -92,11 +96,21 @@ export class Fields {
   table(name: string): HeaderTable {
     const value = this.get(name)
     if (value === undefined) return NO_VALUES
+    let table: HeaderTable
     try {
-      return amqpTable(this.#path(name), value)
+      table = amqpTable(this.#path(name), value)
     } catch (error) {
       throw this.invalid((error as Error).message)
     }
+    return this.fitting(name, table)
+  }
+
+  /** The table, when it fits a declaration. */
+  fitting(name: string, table: HeaderTable): HeaderTable {
+    const out = new ByteWriter()
+    writeTable(out, table)
+    if (out.length <= MAX_TABLE_BYTES) return table
+    throw this.invalid(`${this.#path(name)} must have ${MAX_TABLE_BYTES} bytes at most, and has ${out.length}`)
   }
 
   list(name: string): readonly unknown[] {

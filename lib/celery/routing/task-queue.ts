@@ -227,5 +227,6 @@ function queueArguments(fields: Fields, defaults: QueueDefaults): HeaderTable {
     'x-queue-type': type === 'classic' ? undefined : type,
   }
   const given = Object.entries(own).filter(([, value]) => value !== undefined)
-  return Object.freeze({ ...raw, ...(Object.fromEntries(given) as HeaderTable) })
+  const all: HeaderTable = { ...raw, ...(Object.fromEntries(given) as HeaderTable) }
+  return Object.freeze(fields.fitting('arguments', all))
 }

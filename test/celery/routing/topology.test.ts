@@ -20,6 +20,24 @@ function exchangeName(): string {
 }
 
 describe('a described queue', () => {
+  const large = { 'x-note': 'x'.repeat(40_000) }
+  test.each([
+    ['arguments', { arguments: { 'x-note': 'x'.repeat(65_536) } }],
+    ['arguments', { arguments: large, queueArguments: { 'x-other': 'x'.repeat(40_000) } }],
+    ['exchange.arguments', { exchange: { name: 'e', arguments: { ...large, 'x-other': 'x'.repeat(40_000) } } }],
+    ['bindingArguments', { exchange: 'e', bindingArguments: { ...large, 'x-other': 'x'.repeat(40_000) } }],
+  ])('whose %s no declaration can hold is refused', (field, options) => {
+    const make = () => makeApp({ broker: broker.url, taskQueues: [{ name: 'q', ...options }] })
+    expect(make).toThrow(
+      expect.objectContaining({
+        code: 'ERR_INVALID_OPTION',
+        message: expect.stringMatching(
+          new RegExp(`^taskQueues\\[0\\]\\.${field} must have 65536 bytes at most, and has \\d+$`),
+        ),
+      }),
+    )
+  })
+
   test('behind a topic exchange is declared and bound, and gets the tasks that its binding matches', async () => {
     const [name, other, exchange] = [queues.name(), queues.name(), exchangeName()]
     const app = makeApp({
