@@ -111,7 +111,12 @@ export class Consumer {
   #ack(): void {
     const message = this.#lastUnacked
     this.#lastUnacked = undefined
-    if (message !== undefined) this.#channel?.ack(message, true)
+    if (message === undefined) return
+    try {
+      this.#channel?.ack(message, true)
+    } catch {
+      // amqplib has begun to close since: the broker delivers what was not acked once more.
+    }
   }
 
   #end(reason: Error): void {
