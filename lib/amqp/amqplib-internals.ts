@@ -72,13 +72,27 @@ export function wireOf(channel: ConfirmChannel): Wire | undefined {
       else connection.sendBytes(frames)
     },
     onceDrained(callback) {
-      stream.once('drain', callback)
+      onceDrained(stream, callback)
     },
     isUnpatched() {
       const now = publishersOf(channel)
       return now.confirm === publish.confirm && now.plain === publish.plain
     },
   }
+}
+
+const drains = new WeakMap<Duplex, (() => void)[]>()
+
+/** One listener for all channels of a socket: Node warns of more than ten. */
+function onceDrained(stream: Duplex, callback: () => void): void {
+  const waiting = drains.get(stream)
+  if (waiting !== undefined) return void waiting.push(callback)
+  const callbacks = [callback]
+  drains.set(stream, callbacks)
+  stream.once('drain', () => {
+    drains.delete(stream)
+    for (const each of callbacks) each()
+  })
 }
 
 const NO_BYTES = Buffer.alloc(0)
@@ -151,6 +165,11 @@ export function channelMaxOf(model: ChannelModel): number | undefined {
 /** Whether the broker closed the connection before anybody could listen for it. */
 export function isClosed(model: ChannelModel): boolean {
   return (model.connection as unknown as Partial<InnerConnection>).expectSocketClose === true
+}
+
+/** Whether the broker has said that it reads no more, and not that it reads again; false when amqplib does not show it. */
+export function isBlocked(model: ChannelModel): boolean {
+  return (model.connection as unknown as { blocked?: unknown }).blocked === true
 }
 
 /** Whether the channel was closed before anybody could listen to it: it would fail each call, and never say why. */

@@ -1,6 +1,6 @@
 import type { ChannelModel, Channel as PlainChannel, ConfirmChannel as RawChannel } from 'amqplib'
 import { PooledProducerError } from '../errors.ts'
-import { channelMaxOf, destroySocket, frameMaxOf, isClosed } from './amqplib-internals.ts'
+import { channelMaxOf, destroySocket, frameMaxOf, isBlocked, isClosed } from './amqplib-internals.ts'
 import { backoffMs } from './backoff.ts'
 import type { BrokerAddress } from './broker-url.ts'
 import type { ConnectSettings } from './connect-attempt.ts'
@@ -179,10 +179,7 @@ export class Connection {
       if (this.isOpen) this.#reopen(error?.message ?? this.lastError?.message ?? 'closed by the broker')
     })
     model.on('blocked', (reason) => {
-      if (this.#model !== model || this.#state !== 'open') return
-      this.#blockedAt = performance.now()
-      this.#move('blocked')
-      this.#owner.blocked(this, reason)
+      if (this.#model === model) this.#block(reason)
     })
     model.on('unblocked', () => {
       if (this.#model === model && this.#state === 'blocked') this.#unblock()
@@ -202,6 +199,15 @@ export class Connection {
     this.lastError = undefined
     this.#move('open')
     this.#owner.opened(this, details)
+    // Said in one piece with open-ok, nobody has heard it.
+    if (isBlocked(model)) this.#block('an alarm of the broker, from before the connection was opened')
+  }
+
+  #block(reason: string): void {
+    if (this.#state !== 'open') return
+    this.#blockedAt = performance.now()
+    this.#move('blocked')
+    this.#owner.blocked(this, reason)
   }
 
   #unblock(): void {

@@ -2,6 +2,8 @@ import { PatientTimer } from '../amqp/patient-timer.ts'
 import type { DeadlineLane, PendingPublish } from './pending-publish.ts'
 
 const LONGEST_SWEEP_MS = 5
+/** Node fires a longer timer at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /**
  * The deadlines of all unsettled publishes, with one timer for all. Adding and removing one are a few
@@ -59,7 +61,7 @@ export class Deadlines {
 
   #arm(at: number): void {
     this.#timerAt = at
-    this.#timer.start(() => this.#sweep(), Math.max(1, at - performance.now()))
+    this.#timer.start(() => this.#sweep(), Math.min(LONGEST_TIMER_MS, Math.max(1, at - performance.now())))
   }
 
   /** Expires what is due, for a while at most: tens of thousands at once must not hold up the event loop. */

@@ -126,6 +126,21 @@ describe('the wire below a channel', () => {
 
     expect(drained).toHaveBeenCalledTimes(1)
   })
+
+  test('tells all channels of a socket with one listener, and those that wait again the next time', () => {
+    const { stream } = inner.connection
+    const before = stream.listenerCount('drain')
+    const again = jest.fn()
+    const drained = jest.fn(() => wireOf(raw)?.onceDrained(again))
+    for (let channel = 0; channel < 20; channel++) wireOf(raw)?.onceDrained(drained)
+    expect(stream.listenerCount('drain')).toBe(before + 1)
+    stream.emit('drain')
+    expect([drained.mock.calls.length, again.mock.calls.length]).toEqual([20, 0])
+    stream.emit('drain')
+
+    expect([drained.mock.calls.length, again.mock.calls.length]).toEqual([20, 20])
+    expect(stream.listenerCount('drain')).toBe(before)
+  })
 })
 
 describe('acks', () => {

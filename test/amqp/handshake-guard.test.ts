@@ -37,6 +37,20 @@ test.each(IN_ONE_PIECE)(
   },
 )
 
+test('an alarm in one piece with open-ok blocks the connection until its end', async () => {
+  const blocked = { name: 'ConnectionBlocked', fields: { reason: 'low on memory' } }
+  await using server = await startScriptedServer({ ConnectionOpen: [OPEN_OK, blocked] })
+  const { connection, told } = newConnection(server.url)
+  connection.open()
+  await told.next('blocked')
+  expect(connection.isBlocked).toBe(true)
+  server.send({ name: 'ConnectionUnblocked' })
+  await told.next('unblocked')
+
+  expect(told.events.map(({ name }) => name)).toEqual(['opened', 'blocked', 'unblocked'])
+  expect(connection.state).toBe('open')
+})
+
 test('a connection that nothing is wrong with has no early error', async () => {
   await using server = await startScriptedServer()
   const connection = await connectPlainly(server.url)

@@ -67,6 +67,15 @@ test('a deadline that has passed when it is added is over at once', () => {
   expect(names()).toEqual(['late'])
 })
 
+test('the longest time limit asks for no longer timer than Node has, which would warn and fire at once', () => {
+  const timers = jest.spyOn(globalThis, 'setTimeout')
+  const publish = new PendingPublish(template, [], 'patient', undefined)
+  // A deadline is a whole millisecond, and so may be farther off than its time limit.
+  deadlines.add(publish, 2 ** 31 - 1, performance.now() + 0.5)
+
+  expect(timers.mock.calls.map(([, ms]) => ms)).toEqual([2 ** 31 - 1])
+})
+
 test('one timer does for all, and none is left when nothing is left', () => {
   for (const ms of [90, 30, 60]) add(`${ms}`, ms)
   expect(jest.getTimerCount()).toBe(1)
