@@ -190,10 +190,10 @@ export class AsyncResult<Result = unknown> implements ResultNode<Result> {
     return withParents(this, options, (bounds) => this.#ended(bounds))
   }
 
-  async #ended(options: WaitOptions): Promise<TaskMeta> {
-    const meta = await outcomeOf(this.#backend, this.taskId, options)
-    this.#meta = meta
-    return meta
+  #ended(options: WaitOptions): Promise<TaskMeta> {
+    return outcomeOf(this.#backend, this.taskId, options, (meta) => {
+      this.#meta = meta
+    })
   }
 
   #known(): TaskMeta | undefined {

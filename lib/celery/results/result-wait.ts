@@ -20,12 +20,19 @@ const signals = new AbortWatch()
 /**
  * What became of a task, once it has ended.
  *
+ * @param told each state on the way there, the final one included.
  * @throws {PooledProducerError} rejects with ERR_RESULT_TIMEOUT, ERR_ABORTED, ERR_POOL_CLOSED, or
  *   ERR_INVALID_OPTION when there is no result to wait for.
  */
-export function outcomeOf(backend: ResultBackend, taskId: string, options: WaitOptions): Promise<TaskMeta> {
+export function outcomeOf(
+  backend: ResultBackend,
+  taskId: string,
+  options: WaitOptions,
+  told: (meta: TaskMeta) => void,
+): Promise<TaskMeta> {
   return new Promise((resolve, reject) => {
     const received = (meta: TaskMeta) => {
+      told(meta)
       if (isFinal(meta)) resolve(meta)
     }
     watchUntil(backend, taskId, options, { received, failed: reject })

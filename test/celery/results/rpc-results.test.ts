@@ -222,6 +222,20 @@ test('a result is about the task that it names, whatever its correlation id', as
   expect(await app.asyncResult('a').get()).toBe(1)
 })
 
+test('while somebody waits for a result, its state is the last that came', async () => {
+  const app = makeApp(RPC)
+  const worker = await puppetWorker(app, queues)
+  const result = app.asyncResult('a')
+  const waiting = result.get()
+  worker.answer({ taskId: 'a', status: 'PROGRESS', result: { at: 1 } })
+  await until(() => result.state === 'PROGRESS')
+
+  expect([result.info, result.ready(), result.result]).toEqual([{ at: 1 }, false, undefined])
+  worker.answer({ taskId: 'a', result: 7 })
+  expect(await waiting).toBe(7)
+  expect([result.state, result.info]).toEqual(['SUCCESS', 7])
+})
+
 test('closing the app rejects who waits, and takes the queue away', async () => {
   const app = makeApp(RPC)
   const { replyTo } = await puppetWorker(app, queues)
