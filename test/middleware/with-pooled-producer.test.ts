@@ -127,8 +127,8 @@ describe('the pool', () => {
   test.each<[string, unknown, string]>([
     ['an unknown option', { maxChanels: 3 }, 'did you mean maxChannels?'],
     ['a bad value', { maxChannels: 0 }, 'maxChannels must be an integer from 1'],
-    ['null', null, 'must be an object, got null'],
-    ['a URL', 'amqp://127.0.0.1', 'must be an object, got "amqp://..."'],
+    ['null', null, 'must be a plain object, got null'],
+    ['a URL', 'amqp://127.0.0.1', 'must be a plain object, got "amqp://..."'],
   ])('is not made from %s, and the publisher is left as it was', (_, options, message) => {
     const publisher = { sendTask: send }
 

@@ -137,11 +137,12 @@ const commands: fc.Arbitrary<fc.AsyncCommand<Model, Real>>[] = [
     return command(
       `release again(${at})`,
       ({ leases }) => leases.some(({ isReleased }) => isReleased),
-      async ({ leases }, { pool }) => {
-        const released = leases.filter(({ isReleased }) => isReleased)
+      async (model, { pool }) => {
+        const released = model.leases.filter(({ isReleased }) => isReleased)
         const { producer } = released[Math.floor(at * released.length)] as Lease
         expect(() => pool.release(producer)).toThrow(expect.objectContaining({ code: 'ERR_NOT_LEASED' }))
         await expectFailure(producer.publish({ routingKey: '', body: 'x' }), 'ERR_PRODUCER_RELEASED')
+        model.failed++
       },
     )
   }),
