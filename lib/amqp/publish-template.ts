@@ -33,7 +33,7 @@ const encoder = new TextEncoder()
  */
 export class PublishTemplate {
   readonly fields: TemplateFields
-  /** What a message holds in its template beside its own bytes; nothing where others share it. */
+  /** What a message is counted for beside its own bytes: where it shares its template with no other, for that too. */
   readonly heldBytes: number
   readonly #frames: CutFrames
   readonly #hasId: boolean
@@ -44,17 +44,18 @@ export class PublishTemplate {
 
   /**
    * @param isShared false: it is made for one message.
+   * @param sharedBytes what each message that shares it is counted for beside its own bytes.
    * @throws {PooledProducerError} ERR_MESSAGE_TOO_LARGE for headers over 64 KiB; ERR_INVALID_OPTION for
    *   headers that AMQP cannot hold.
    */
-  constructor(fields: TemplateFields, isShared = true) {
+  constructor(fields: TemplateFields, isShared = true, sharedBytes = 0) {
     this.fields = fields
     const out = new ByteWriter()
     const { methodEnd, tableStart, tableEnd, ids, texts } = writeConstantFrames(out, fields)
     this.#methodBytes = methodEnd
     this.#tableAt = tableStart
     this.#bytesAfterTable = out.length - tableEnd
-    this.heldBytes = isShared ? 0 : out.length + OWN_BYTES
+    this.heldBytes = isShared ? sharedBytes : out.length + OWN_BYTES
     this.#hasId = ids.length > 0
     this.#checkSize(tableEnd - tableStart, 0, 0)
     this.#frames = new CutFrames(out.copy(), ids, texts)

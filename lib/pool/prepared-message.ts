@@ -4,8 +4,15 @@ import type { TemplateFields } from '../amqp/template-fields.ts'
 import { checkCallOptions } from '../call-options.ts'
 import type { Prepared, PublishOptions } from './publish-request.ts'
 
+/**
+ * Measured: the objects of a message that shares its frames take 700 to 750 bytes beside its body. Not all of that is
+ * counted, so that 100,000 small messages fit into what a pool may hold by default.
+ */
+const MESSAGE_BYTES = 600
+
 /** The last message without headers: the next is often the same but for its body, and may share its frames. */
 let last: PublishTemplate | undefined
+let isLastShared = false
 
 /**
  * Checks a message and encodes its frames.
@@ -25,8 +32,9 @@ function templateOf(fields: TemplateFields): PublishTemplate {
   if (fields.properties.headers !== undefined) return new PublishTemplate(fields, false)
   const isSame = last !== undefined && isAlike(last.fields, fields)
   // Only the second of a kind shows that it will be shared; from then on no message counts it as its own.
-  if (isSame && last?.heldBytes === 0) return last
-  last = new PublishTemplate({ ...fields, properties: { ...fields.properties } }, isSame)
+  if (isSame && isLastShared) return last as PublishTemplate
+  last = new PublishTemplate({ ...fields, properties: { ...fields.properties } }, isSame, MESSAGE_BYTES)
+  isLastShared = isSame
   return last
 }
 

@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals'
+import { poolOptions } from '../../lib/options.ts'
 import { PendingPublish } from '../../lib/pool/pending-publish.ts'
 import { prepare } from '../../lib/pool/prepared-message.ts'
 
@@ -9,13 +10,14 @@ function bytesOf(message: Parameters<typeof prepare>[0]): number {
   return new PendingPublish(template, values, body, undefined).bytes
 }
 
-test('messages that differ only in their bodies share their frames, and count their bodies alone', () => {
+test('messages that differ only in their bodies share their frames, and 100,000 small ones fit into a pool', () => {
   const [first, second, third] = ['a', 'bc', 'def'].map((body) => prepare({ ...MAIL, body }, undefined))
 
   expect(third?.template).toBe(second?.template)
   expect(third?.body).toBe('def')
   expect(first?.template.fields).toEqual(second?.template.fields)
-  expect(bytesOf({ ...MAIL, body: 'four' })).toBe(4)
+  expect(bytesOf({ ...MAIL, body: 'four' })).toBe(604)
+  expect(100_000 * bytesOf({ ...MAIL, body: 'x'.repeat(50) })).toBeLessThan(poolOptions().maxBufferedBytes)
 })
 
 test.each([
