@@ -143,15 +143,19 @@ test('an expiry that removes others spares them', () => {
   expect(names()).toEqual(['first', 'last'])
 })
 
-test('of very many that expire at once, the others have their turn after a few milliseconds', () => {
+/** So many are due at once, each expiry takes a millisecond, and the first sweep is over. */
+function beginToExpire(count: number): void {
   let now = performance.now()
-  for (let count = 0; count < 20; count++) add(`${count}`, 10)
+  for (let index = 0; index < count; index++) add(`${index}`, 10)
   now += 15
-  // Each expiry takes a millisecond.
   jest.spyOn(performance, 'now').mockImplementation(() => now)
   onExpire = () => void now++
-  // The timer, its turn of I/O, and the turns after it.
+  // The timer, and its turn of I/O.
   jest.advanceTimersByTime(11)
+}
+
+test('of very many that expire at once, the others have their turn after a few milliseconds', () => {
+  beginToExpire(20)
   expect(expired.length).toBeGreaterThanOrEqual(5)
   expect(expired.length).toBeLessThan(20)
   for (let turn = 0; turn < 5; turn++) jest.advanceTimersToNextTimer()
@@ -171,12 +175,7 @@ test('after stop nothing expires until something is added', () => {
 })
 
 test('a stop in the midst of very many ends that too', () => {
-  let now = performance.now()
-  for (let count = 0; count < 20; count++) add(`${count}`, 10)
-  now += 15
-  jest.spyOn(performance, 'now').mockImplementation(() => now)
-  onExpire = () => void now++
-  jest.advanceTimersByTime(11)
+  beginToExpire(20)
   const { length } = expired
   deadlines.stop()
   jest.advanceTimersByTime(100)
