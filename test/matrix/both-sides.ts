@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { expect } from '@jest/globals'
-import { createCelery } from '../../lib/celery/celery.ts'
+import { type Celery, createCelery } from '../../lib/celery/celery.ts'
 import { CELERY } from '../celery/celery-python.ts'
 import { until } from '../support/condition.ts'
 import { type Call, filledIn, type Side } from './calls.ts'
@@ -57,8 +57,9 @@ export async function madeByBoth(
   worker: RecordedWorker,
   place: Place,
 ): Promise<Map<string, BothSides>> {
-  const sent = await sendAll(calls, place)
-  await everythingRan(calls.length, worker, place)
+  await using app = createCelery({ broker: place.broker, logger: false })
+  const sent = await worker.pausedWhile(app, () => sendAll(calls, place))
+  await everythingRan(calls.length, worker, app)
   const records = worker.records()
   const sideOf = (side: Side, index: number) => {
     const tag = tagOf(index, side)
@@ -86,8 +87,7 @@ function tagOf(index: number, side: Side): string {
   return `call-${`${index}`.padStart(3, '0')}-${side.padEnd(6, '-')}`
 }
 
-async function everythingRan(count: number, ran: RecordedWorker, { broker }: Place): Promise<void> {
-  await using app = createCelery({ broker, logger: false })
+async function everythingRan(count: number, ran: RecordedWorker, app: Celery): Promise<void> {
   const haveAllStarted = async () => {
     await ran.idle(app)
     const records = ran.records()

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { expect } from '@jest/globals'
 import type { Celery } from '../../lib/celery/celery.ts'
 import { type CeleryWorker, type CeleryWorkerOptions, startCeleryWorker } from '../support/celery-worker.ts'
 import { until } from '../support/condition.ts'
@@ -11,6 +12,8 @@ export interface RecordedWorker {
   readonly queue: string
   /** What it has written down so far. */
   records(): TaskRecord[]
+  /** Runs `send` while the worker takes nothing from its queue: how far it has come must not order what comes of it. */
+  pausedWhile<T>(app: Celery, send: () => Promise<T>): Promise<T>
   /** Resolves when all that was sent before has run, and so has all that came of it. */
   idle(app: Celery): Promise<void>
   stop(): Promise<void>
@@ -46,6 +49,15 @@ export async function startRecordedWorker(options: CeleryWorkerOptions & { queue
   return {
     queue,
     records: () => records().filter((record) => !isEnd(record)),
+    async pausedWhile(app, send) {
+      const { node } = worker
+      const asked = { destination: node, reply: true, timeoutMs: 20_000 }
+      const obeyed = expect.objectContaining({ ok: expect.anything() })
+      expect(await app.control.cancelConsumer(queue, asked)).toEqual([{ [node]: obeyed }])
+      const sent = await send()
+      expect(await app.control.addConsumer(queue, asked)).toEqual([{ [node]: obeyed }])
+      return sent
+    },
     async idle(app) {
       // Tasks run one at a time, in their order, and a task sends those that follow it before the next one starts.
       let before = -1

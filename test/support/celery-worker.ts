@@ -24,6 +24,8 @@ export interface CeleryWorkerOptions {
 /** A worker that is ready for tasks. */
 export interface CeleryWorker {
   readonly pid: number
+  /** Its node name. */
+  readonly node: string
   readonly queues: readonly string[]
   /** The first of its queues. */
   readonly queue: string
@@ -33,6 +35,7 @@ export interface CeleryWorker {
   stop(): Promise<void>
 }
 
+const READY = /(\S+@\S+) ready\.$/m
 const READY_TIMEOUT_MS = 60_000
 const STOP_TIMEOUT_MS = 10_000
 
@@ -96,8 +99,9 @@ export async function startCeleryWorker(options: CeleryWorkerOptions): Promise<C
     }
     await folder.remove()
   }
+  let node: string
   try {
-    await new Promise<void>((resolve, reject) => {
+    node = await new Promise<string>((resolve, reject) => {
       const fail = (what: string): void => reject(new Error(`the Celery worker ${what}:\n${output}`))
       const timer = setTimeout(() => fail(`was not ready in ${READY_TIMEOUT_MS} ms`), READY_TIMEOUT_MS)
       child.once('error', reject)
@@ -106,9 +110,10 @@ export async function startCeleryWorker(options: CeleryWorkerOptions): Promise<C
         fail('ended')
       })
       onOutput = () => {
-        if (!/@\S+ ready\.$/m.test(output)) return
+        const ready = READY.exec(output)
+        if (ready === null) return
         clearTimeout(timer)
-        resolve()
+        resolve(ready[1] as string)
       }
     })
   } catch (error) {
@@ -116,5 +121,5 @@ export async function startCeleryWorker(options: CeleryWorkerOptions): Promise<C
     throw error
   }
   onOutput = () => {}
-  return { pid: child.pid as number, queues, queue: queues[0] as string, output: () => output, stop }
+  return { pid: child.pid as number, node, queues, queue: queues[0] as string, output: () => output, stop }
 }

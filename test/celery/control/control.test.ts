@@ -20,7 +20,7 @@ describe('a real worker', () => {
   beforeAll(async () => {
     if (!hasCelery()) return
     worker = await startCeleryWorker({ brokerUrl: broker.url, backend: 'rpc://' })
-    node = /(test-\S+@\S+) ready\./.exec(worker.output())?.[1] as string
+    node = worker.node
   }, 90_000)
   afterAll(() => worker?.stop(), 30_000)
 
