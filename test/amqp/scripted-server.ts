@@ -64,6 +64,14 @@ export const CHANNEL_1: Script = {
   ChannelClose: [{ name: 'ChannelCloseOk', channel: 1 }],
 }
 
+/** For a script: besides, every message is confirmed; one connection only, for the tags count on. */
+export const CONFIRMING: Script = { ...CHANNEL_1, BasicPublish: (times) => [ack(times)] }
+
+/** The confirm of one message on {@link CHANNEL_1}. */
+export function ack(deliveryTag: number): SentMethod {
+  return { name: 'BasicAck', channel: 1, fields: { deliveryTag, multiple: false } }
+}
+
 const HANDSHAKE: Script = {
   ProtocolHeader: [START],
   ConnectionStartOk: [{ name: 'ConnectionTune', fields: { channelMax: 2_047, frameMax: 131_072, heartbeat: 60 } }],
