@@ -30,6 +30,8 @@ export class Subscription {
   readonly #closed: (subscription: Subscription) => void
   readonly #listeners = new Set<() => void>()
   #consumer: Consumer | undefined
+  /** Resolves when the last attempt to open it has come to its end, whatever that was. */
+  #attempt: Promise<void> | undefined
   #isReady = false
   #isClosed = false
   #openedAt = 0
@@ -78,16 +80,17 @@ export class Subscription {
 
   /** Tries to open it, unless it is open, is being opened, or cannot be now. */
   wake(): void {
+    if (this.#isClosed) return
     // A connection that was refused is tried again when somebody asks.
-    if (!this.#isClosed) this.#connection.open()
-    if (this.#isClosed || this.#consumer !== undefined || !this.#connection.isOpen) return
+    this.#connection.open()
+    if (this.#consumer !== undefined || !this.#connection.isOpen) return
     clearTimeout(this.#retryTimer)
     const consumer = new Consumer(this.#request, {
       received: (message) => this.#receive(message),
       ended: (reason) => this.#ended(reason),
     })
     this.#consumer = consumer
-    consumer.open(this.#connection).then(
+    this.#attempt = consumer.open(this.#connection).then(
       () => this.#opened(),
       (error) => this.#ended(error),
     )
@@ -101,12 +104,14 @@ export class Subscription {
     clearTimeout(this.#retryTimer)
     this.#tellListeners()
     this.#request.closed?.()
+    // What it declares as it is opened can be taken away only once it is there.
+    await this.#attempt
     await this.#consumer?.dispose()
     this.#closed(this)
   }
 
   #opened(): void {
-    if (this.#isClosed) return void this.#consumer?.close()
+    if (this.#isClosed) return
     this.#openedAt = performance.now()
     this.#isReady = true
     this.#lastError = undefined
@@ -117,7 +122,6 @@ export class Subscription {
     const isStable = this.#isReady && performance.now() - this.#openedAt >= STABLE_MS
     this.#consumer = undefined
     this.#isReady = false
-    if (this.#isClosed) return
     this.#failures = isStable ? 0 : this.#failures + 1
     // amqplib closes the channels of a lost connection before it says that the connection is lost.
     queueMicrotask(() => this.#retry(reason))

@@ -162,6 +162,18 @@ test('what is closed consumes no more, and the pool can be closed after it or in
   expect(() => listen(pool, first)).toThrow(expect.objectContaining({ code: 'ERR_POOL_CLOSED' }))
 })
 
+test('what is closed as it is being opened leaves no queue behind', async () => {
+  const pool = await readyPool({ broker: broker.url })
+  const queue = queues.name()
+  await listen(pool, queues.name()).subscription.ready({ timeoutMs: 5_000 })
+  const { subscription, declared } = listen(pool, queue, { dispose: (channel) => channel.deleteQueue(queue) })
+  await subscription.close()
+
+  expect(declared()).toBe(1)
+  // Were it there, it could not be declared otherwise.
+  await queues.declare({ durable: false }, queue)
+})
+
 test('without a broker, ready ends in time and says why', async () => {
   const pool = makePool({ broker: NOWHERE })
   const { subscription } = listen(pool, 'x')
