@@ -42,5 +42,6 @@ function isAlike(a: TemplateFields, b: TemplateFields): boolean {
   if (a.exchange !== b.exchange || a.routingKey !== b.routingKey || a.mandatory !== b.mandatory) return false
   const names = Object.keys(a.properties) as (keyof typeof a.properties)[]
   if (names.length !== Object.keys(b.properties).length) return false
-  return names.every((name) => a.properties[name] === b.properties[name])
+  // One that is undefined is as good as absent, but its name counts as one.
+  return names.every((name) => Object.hasOwn(b.properties, name) && a.properties[name] === b.properties[name])
 }

@@ -54,9 +54,11 @@ export const JUDGES: Readonly<Record<string, Judges>> = {
   'pool/leases': { tests: ['pool/lease-line', 'pool/leases'] },
   'pool/nack-policy': { tests: ['pool/nack-policy'] },
   'pool/parking': { tests: ['pool/parking'] },
+  'pool/pauses': { tests: ['pool/pauses'] },
   'pool/pending-publish': { tests: ['pool/pending-publish'] },
   'pool/pool-events': { tests: ['pool/pool-events'] },
   'pool/pool-parts': { tests: ['pool/pool-parts', 'pool/pool-calls'] },
+  'pool/prepared-message': { tests: ['pool/prepared-message'] },
   'pool/producer': { tests: ['pool/leased-producer'] },
   'pool/producer-pool': { tests: ['pool/pool-calls', 'pool/pool-parts'] },
   'pool/publish-log': { tests: ['pool/publish-log'] },
@@ -68,5 +70,6 @@ export const JUDGES: Readonly<Record<string, Judges>> = {
   'pool/subscription': { tests: ['pool/subscription-attempts'] },
   'pool/subscriptions': { tests: ['pool/subscription'], without: /out of memory/ },
   'pool/suspects': { tests: ['pool/suspects'] },
+  'pool/unwritten': { tests: ['pool/unwritten'] },
   'pool/use-lease': { tests: ['pool/use-lease', 'pool/leases'] },
 }

@@ -44,6 +44,17 @@ test('pauses of different length end each in its time, and none at once', () => 
   expect(ended).toEqual([['now'], ['soon'], ['late', 'late too']])
 })
 
+test('those of one turn take one callback of the event loop, and those without a pause go on in it', () => {
+  for (const pauseMs of [0, 100, 0, 400]) hold(`after ${pauseMs}`, pauseMs)
+  expect(jest.getTimerCount()).toBe(1)
+  jest.advanceTimersToNextTimer()
+  expect(ended).toEqual([['after 0', 'after 0']])
+  expect(jest.getTimerCount()).toBe(2)
+  jest.runAllTimers()
+
+  expect(ended).toEqual([['after 0', 'after 0'], ['after 100'], ['after 400']])
+})
+
 test('what comes in a later turn waits for its own pause', () => {
   hold('1', 100)
   jest.advanceTimersByTime(50)

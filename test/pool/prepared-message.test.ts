@@ -25,18 +25,51 @@ test.each([
   ['routing key', { routingKey: 'other' }],
   ['mandatory', { mandatory: true }],
   ['properties', { properties: { deliveryMode: 2, type: 'other' } }],
-  ['number of properties', { properties: { deliveryMode: 2 } }],
+  ['number of properties, fewer', { properties: { deliveryMode: 2 } }],
+  ['number of properties, more', { properties: { ...MAIL.properties, appId: 'mail' } }],
   ['names of properties', { properties: { deliveryMode: 2, appId: 'mail' } }],
 ])('messages of another %s have frames of their own', (_, other) => {
   for (let i = 0; i < 3; i++) prepare(MAIL, undefined)
   const { template } = prepare({ ...MAIL, ...other }, undefined)
 
-  expect(template.fields).toMatchObject(other)
-  expect(prepare(MAIL, undefined).template.fields).toMatchObject({
-    exchange: 'shop',
-    routingKey: 'mail',
+  const fields = { exchange: 'shop', routingKey: 'mail', mandatory: false, properties: MAIL.properties }
+  expect(template.fields).toEqual({ ...fields, ...other })
+  expect(prepare(MAIL, undefined).template.fields).toEqual(fields)
+})
+
+test('a property that is undefined is not taken for another that is absent', () => {
+  const before = { ...MAIL, properties: { deliveryMode: 2, type: undefined } } as never
+  for (let i = 0; i < 3; i++) prepare(before, undefined)
+  const { template } = prepare({ ...MAIL, properties: { deliveryMode: 2, appId: 'mail' } }, undefined)
+
+  expect(template.fields.properties).toEqual({ deliveryMode: 2, appId: 'mail' })
+})
+
+test('what a message leaves out is the default exchange, no property and not mandatory', () => {
+  expect(prepare({ routingKey: 'q', body: '' }, undefined).template.fields).toEqual({
+    exchange: '',
+    routingKey: 'q',
     mandatory: false,
+    properties: {},
   })
+})
+
+test('a body of bytes is copied: its owner may use them again', () => {
+  const bytes = Buffer.from('before')
+  const { body } = prepare({ ...MAIL, body: bytes }, undefined)
+  bytes.write('after!')
+
+  expect(body).toEqual(Buffer.from('before'))
+})
+
+test('a call may be bounded by its time and a signal, and by nothing else', () => {
+  const { signal } = new AbortController()
+  expect(() => prepare(MAIL, { timeoutMs: 1, signal })).not.toThrow()
+  expect(() => prepare(MAIL, { block: true } as never)).toThrow(/block is no option here; known are timeoutMs, signal/)
+})
+
+test('a message that is wrong is refused before anything is made of it', () => {
+  expect(() => prepare({ ...MAIL, body: 1 } as never, undefined)).toThrow(/message\.body must be a string/)
 })
 
 test('each message with headers has frames of its own, and counts them', () => {
