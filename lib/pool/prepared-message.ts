@@ -29,7 +29,11 @@ export function prepare(message: Message, options: PublishOptions | undefined): 
 }
 
 function templateOf(fields: TemplateFields): PublishTemplate {
-  if (fields.properties.headers !== undefined) return new PublishTemplate(fields, false)
+  const { headers } = fields.properties
+  if (headers !== undefined) {
+    const properties = { ...fields.properties, headers: copyOf(headers) as typeof headers }
+    return new PublishTemplate({ ...fields, properties }, false)
+  }
   const isSame = last !== undefined && isAlike(last.fields, fields)
   // Only the second of a kind shows that it will be shared; from then on no message counts it as its own.
   if (isSame && isLastShared) return last as PublishTemplate
@@ -38,10 +42,26 @@ function templateOf(fields: TemplateFields): PublishTemplate {
   return last
 }
 
+/** amqplib's own publish encodes headers as they are when it is called, which is later. */
+function copyOf(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if (Buffer.isBuffer(value)) return Buffer.from(value)
+  if (Array.isArray(value)) return value.map(copyOf)
+  // A key `__proto__` is one of its own by the spread; inherited keys count, as they do for the encoder.
+  const copy: Record<string, unknown> = { ...value }
+  for (const key in value) copy[key] = copyOf((value as Record<string, unknown>)[key])
+  return copy
+}
+
 function isAlike(a: TemplateFields, b: TemplateFields): boolean {
   if (a.exchange !== b.exchange || a.routingKey !== b.routingKey || a.mandatory !== b.mandatory) return false
-  const names = Object.keys(a.properties) as (keyof typeof a.properties)[]
-  if (names.length !== Object.keys(b.properties).length) return false
-  // One that is undefined is as good as absent, but its name counts as one.
-  return names.every((name) => Object.hasOwn(b.properties, name) && a.properties[name] === b.properties[name])
+  return holds(a.properties, b.properties) && holds(b.properties, a.properties)
+}
+
+/** Whether it has each property of another; one that is undefined is as good as absent. */
+function holds(one: TemplateFields['properties'], other: TemplateFields['properties']): boolean {
+  for (const name in other) {
+    if (one[name as keyof typeof one] !== other[name as keyof typeof other]) return false
+  }
+  return true
 }

@@ -45,6 +45,17 @@ test('a property that is undefined is not taken for another that is absent', () 
   expect(template.fields.properties).toEqual({ deliveryMode: 2, appId: 'mail' })
 })
 
+test('a property that is undefined is as good as absent, and the frames are shared', () => {
+  const properties = { deliveryMode: 2 }
+  const templates = [{ ...properties, type: undefined }, properties, { appId: undefined, ...properties }].map(
+    (given) => {
+      return prepare({ ...MAIL, routingKey: 'absent', properties: given } as never, undefined).template
+    },
+  )
+
+  expect(templates[2]).toBe(templates[1])
+})
+
 test('what a message leaves out is the default exchange, no property and not mandatory', () => {
   expect(prepare({ routingKey: 'q', body: '' }, undefined).template.fields).toEqual({
     exchange: '',
@@ -78,6 +89,30 @@ test('each message with headers has frames of its own, and counts them', () => {
 
   expect(new Set(templates).size).toBe(3)
   expect(bytesOf({ ...MAIL, properties })).toBeGreaterThan(1_000)
+})
+
+test('headers that their owner changes afterwards are sent as they were, by amqplib’s publish too', () => {
+  const nested = { bytes: Buffer.from('before'), list: [{ n: 1 }], none: null, ['__proto__']: 1 }
+  const headers = Object.assign(Object.create({ inherited: 'yes' }), { count: 1, nested })
+  const properties = { messageId: 'before', headers }
+  const { template, values, body } = prepare({ ...MAIL, properties }, undefined)
+  const before = template.publishArguments({ values, body })[3]
+  properties.messageId = 'after'
+  headers.count = 2
+  nested.bytes.write('after!')
+  nested.list.push({ n: 2 })
+  Object.assign(nested.list[0] as object, { n: 3 })
+
+  expect(before).toEqual({
+    messageId: 'before',
+    headers: {
+      inherited: 'yes',
+      count: 1,
+      nested: { bytes: Buffer.from('before'), list: [{ n: 1 }], none: null, ['__proto__']: 1 },
+    },
+    mandatory: false,
+  })
+  expect(template.publishArguments({ values, body })[3]).toEqual(before)
 })
 
 test('properties that their owner changes afterwards are another message', () => {
