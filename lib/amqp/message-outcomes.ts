@@ -85,8 +85,10 @@ export class MessageOutcomes<M extends Outgoing, Channel> {
   blame(reason: CloseReason): void {
     const messages = this.#ledger.clear()
     const culprit = findCulprit(reason, messages)
-    const [guilty] = culprit === undefined || culprit.index < 0 ? [] : messages.splice(culprit.index, 1)
-    if (guilty !== undefined) this.#owner.refused(guilty, guiltyMessage(reason, culprit?.isCertain), this.#channel)
+    if (culprit !== undefined && culprit.index >= 0) {
+      const [guilty] = messages.splice(culprit.index, 1) as [M]
+      this.#owner.refused(guilty, guiltyMessage(reason, culprit.isCertain), this.#channel)
+    }
     if (messages.length === 0) return
     const error = culprit === undefined ? suspectedMessages(reason) : lostChannel(reason)
     this.#owner.orphaned(messages, error, this.#channel)

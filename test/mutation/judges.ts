@@ -30,6 +30,7 @@ export const JUDGES: Readonly<Record<string, Judges>> = {
   'amqp/header-rules': { tests: ['amqp/message'] },
   'amqp/ledger': { tests: ['amqp/ledger'] },
   'amqp/message': { tests: ['amqp/message'] },
+  'amqp/message-outcomes': { tests: ['amqp/message-outcomes'] },
   'amqp/message-writer': ANSWERS,
   'amqp/node-list': { tests: ['amqp/node-list'] },
   'amqp/opened-channel': { tests: ['amqp/opened-channel'] },
