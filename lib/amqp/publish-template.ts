@@ -87,7 +87,7 @@ export class PublishTemplate {
     let end = at
     // What of the text in the scratch area comes next; the id is its beginning.
     let next = this.#hasId ? ID_LENGTH : 0
-    for (let piece = 0; piece < pieces.length; piece++) {
+    for (let piece = 0; ; piece++) {
       const constant = pieces[piece] as Buffer
       bytes.set(constant, end)
       const ids = idsOfPieces[piece] as readonly number[]
@@ -216,10 +216,8 @@ function filled(value: unknown, values: readonly string[], isTable: boolean): un
     return filled((value as { value?: unknown }).value, values, true)
   }
   for (const key in value) {
-    const item = (value as Record<string, unknown>)[key]
-    if (item === undefined) continue
     Object.defineProperty(copy, key, {
-      value: filled(item, values, (isTable && !isTyped) || key === 'headers'),
+      value: filled((value as Record<string, unknown>)[key], values, (isTable && !isTyped) || key === 'headers'),
       enumerable: true,
       writable: true,
       configurable: true,

@@ -286,6 +286,70 @@ test.each([
   fc.assert(property, { numRuns: 100 })
 })
 
+const SLOTS: TemplateFields = {
+  ...noProperties,
+  mandatory: true,
+  properties: {
+    headers: { id: ID_SLOT, lang: textSlot(1), root_id: ID_SLOT, group: steadySlot(2), end: ID_SLOT },
+    correlationId: ID_SLOT,
+  },
+}
+const NUMBERS = withHeaders({
+  numbers: [0, 127, 128, -1, 0x7fff, 0x8000, -0x8000, -0x8001, 0.5],
+  typed: { '!': 'short', value: 300 },
+  number: { '!': 'number', value: 300 },
+  nested: { deep: [{ n: -300 }], headers: { n: 300 }, value: 300 },
+  others: [null, true, Buffer.from('bytes')],
+  none: undefined,
+})
+Object.assign(NUMBERS.properties, { priority: 200, timestamp: 300, type: undefined })
+
+test.each<[string, TemplateFields, Filling]>([
+  ['of nothing', noProperties, { values: [], body: '' }],
+  ['of no bytes', noProperties, { values: [], body: Buffer.alloc(0) }],
+  ['of ASCII', SLOTS, { values: [ID, 'py', 'g'], body: 'body' }],
+  ['of texts that are empty', SLOTS, { values: [ID, '', ''], body: '' }],
+  ['of a text beyond ASCII', SLOTS, { values: [ID, 'é世', 'g'], body: 'body' }],
+  ['of a steady text beyond ASCII', SLOTS, { values: [ID, 'py', '😀'], body: 'body' }],
+  ['of a body beyond ASCII', SLOTS, { values: [ID, 'py', 'g'], body: 'b\u00fdte' }],
+  ['of bytes', SLOTS, { values: [ID, 'py', 'g'], body: Buffer.from('body') }],
+  ['too long to be encoded in one', SLOTS, { values: [ID, 'py'.repeat(2_500), 'g'], body: 'body' }],
+  ['too long, and beyond ASCII', SLOTS, { values: [ID, 'é'.repeat(1_000), 'g'], body: 'é'.repeat(9_000) }],
+  ['of numbers of all sizes', NUMBERS, { values: [], body: 'n' }],
+])('a message %s has the bytes of amqplib, and its arguments have too', (_, fields, filling) => {
+  const template = new PublishTemplate(fields)
+  const expected = expectedBytes(fields, filling, 258, SMALL_FRAME * 2)
+
+  expect(written(template, filling, 258, SMALL_FRAME * 2).equals(expected)).toBe(true)
+  expect(amqplibBytes(258, SMALL_FRAME * 2, template.publishArguments(filling)).equals(expected)).toBe(true)
+})
+
+const PAYLOAD = SMALL_FRAME - 8
+
+test.each([0, 1, PAYLOAD - 1, PAYLOAD, PAYLOAD + 1, 2 * PAYLOAD, 2 * PAYLOAD + 1, 3 * PAYLOAD])(
+  'a body of %p bytes goes into as many frames as it needs, and room is asked for one more that is empty',
+  (bytes) => {
+    const template = new PublishTemplate(SLOTS)
+    const note = '世'.repeat(40)
+    // Of characters of three bytes no room is left over.
+    const text = '世'.repeat(Math.floor(bytes / 3))
+    for (const body of [Buffer.alloc(bytes, 'abc'), text]) {
+      const filling = { values: [ID, note, note], body }
+      const frames = written(template, filling, 1, SMALL_FRAME)
+      expect(frames.equals(expectedBytes(SLOTS, filling, 1, SMALL_FRAME))).toBe(true)
+      expect(template.maxBytes(filling, SMALL_FRAME) - frames.length).toBe(8)
+    }
+  },
+)
+
+test('a message holds nothing of a template that it shares but what it is told, and all of its own', () => {
+  const { length } = written(new PublishTemplate(noProperties), { values: [], body: '' }, 1, LARGE_FRAME)
+
+  expect(new PublishTemplate(noProperties).heldBytes).toBe(0)
+  expect(new PublishTemplate(noProperties, true, 600).heldBytes).toBe(600)
+  expect(new PublishTemplate(noProperties, false, 600).heldBytes).toBe(length + 2_048)
+})
+
 test('messages written one behind the other are the frames of each in turn', () => {
   const template = new PublishTemplate(withHeaders({ id: ID_SLOT, note: textSlot(1) }))
   const fillings = ['', 'a', 'é'.repeat(5_000)].map((body, i) => ({ values: [ID, '世'.repeat(i * 40)], body }))
@@ -294,7 +358,7 @@ test('messages written one behind the other are the frames of each in turn', () 
   for (const filling of fillings) end = template.write(slab, end, 9, filling, SMALL_FRAME)
 
   const alone = fillings.map((filling) => expectedBytes(template.fields, filling, 9, SMALL_FRAME))
-  expect(slab.bytes.subarray(slab.start, end)).toEqual(Buffer.concat(alone))
+  expect(slab.bytes.subarray(slab.start, end).equals(Buffer.concat(alone))).toBe(true)
 })
 
 test('an undefined header and an undefined property are left out', () => {
@@ -378,12 +442,14 @@ describe('sizes', () => {
   test('headers of 64 KiB are taken, and a byte more is too large for the constructor', () => {
     const largest = withHeaders({ h: 'x'.repeat(65_536 - tableOverhead) })
     const filling = { values: [ID], body: '' }
-    expect(written(new PublishTemplate(largest), filling, 1, LARGE_FRAME)).toEqual(
-      expectedBytes(largest, filling, 1, LARGE_FRAME),
-    )
+    const frames = written(new PublishTemplate(largest), filling, 1, LARGE_FRAME)
+    expect(frames.equals(expectedBytes(largest, filling, 1, LARGE_FRAME))).toBe(true)
 
     const tooLarge = withHeaders({ h: 'x'.repeat(65_536 - tableOverhead + 1) })
-    expect(errorOf(() => new PublishTemplate(tooLarge))).toMatchObject(TOO_LARGE)
+    expect(errorOf(() => new PublishTemplate(tooLarge))).toMatchObject({
+      ...TOO_LARGE,
+      message: 'the headers take 65537 bytes, and 65536 at most can be sent',
+    })
     expect(() => expectedBytes(tooLarge, filling, 1, LARGE_FRAME)).toThrow(RangeError)
   })
 
@@ -392,7 +458,8 @@ describe('sizes', () => {
     const room = 65_536 - tableOverhead
     const fits = { values: [ID, 'x'.repeat(room)], body: 'b' }
     template.checkSize(fits, LARGE_FRAME)
-    expect(written(template, fits, 1, LARGE_FRAME)).toEqual(expectedBytes(template.fields, fits, 1, LARGE_FRAME))
+    const frames = written(template, fits, 1, LARGE_FRAME)
+    expect(frames.equals(expectedBytes(template.fields, fits, 1, LARGE_FRAME))).toBe(true)
 
     for (const text of ['x'.repeat(room + 1), 'é'.repeat(room / 2 + 1)]) {
       const tooLarge = { values: [ID, text], body: 'b' }
@@ -414,9 +481,10 @@ describe('sizes', () => {
     }
 
     const larger = new PublishTemplate(withHeaders({ h: 'x'.repeat(room + 1) }))
+    const refusal = { ...TOO_LARGE, message: 'the headers take a frame of 4097 bytes; the broker takes 4096' }
     for (const template of [larger, varying]) {
-      expect(errorOf(() => written(template, filling(room + 1), 1, SMALL_FRAME))).toMatchObject(TOO_LARGE)
-      expect(errorOf(() => template.checkSize(filling(room + 1), SMALL_FRAME))).toMatchObject(TOO_LARGE)
+      expect(errorOf(() => written(template, filling(room + 1), 1, SMALL_FRAME))).toMatchObject(refusal)
+      expect(errorOf(() => template.checkSize(filling(room + 1), SMALL_FRAME))).toMatchObject(refusal)
     }
   })
 
@@ -448,8 +516,9 @@ test('frozen headers are not touched, and each message gets objects of its own',
   const template = new PublishTemplate(fields)
   const filling = { values: [ID, 'n'], body: 'b' }
   const [first, second] = [template.publishArguments(filling)[3], template.publishArguments(filling)[3]]
-  // A tracer writes its own headers into what it is given.
-  Object.assign(first.headers as object, { traceparent: '00-1' })
+  // A tracer writes its own headers into what it is given, over others and in their place.
+  Object.assign(first.headers as object, { traceparent: '00-1', note: 'traced' })
+  delete (first.headers as { id?: unknown }).id
   ;(first.headers as { list: unknown[] }).list.push(2)
 
   expect(second).toEqual({
