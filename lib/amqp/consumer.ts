@@ -1,5 +1,6 @@
 import type { ConsumeMessage } from 'amqplib'
 import { asError } from '../errors.ts'
+import { closedChannel } from './closed-channel.ts'
 import type { Connection, PlainChannel } from './connection.ts'
 import { withTimeLimit } from './time-limit.ts'
 
@@ -53,7 +54,6 @@ export class Consumer {
     })
     channel.on('close', () => this.#end(this.#error ?? new Error('the channel was closed')))
     try {
-      const tooLate = () => new Error(`the broker did not answer in ${LIMIT_MS} ms`)
       await withTimeLimit(this.#consume(channel), LIMIT_MS, tooLate)
     } catch (error) {
       this.#error ??= asError(error)
@@ -71,7 +71,7 @@ export class Consumer {
     const { dispose } = this.#consumption
     if (channel !== undefined && dispose !== undefined) {
       this.#isDisposing = true
-      await withTimeLimit(dispose(channel), LIMIT_MS, () => new Error('late')).catch(ignore)
+      await withTimeLimit(dispose(channel), LIMIT_MS, tooLate).catch(ignore)
     }
     await this.close()
   }
@@ -83,7 +83,8 @@ export class Consumer {
   close(): Promise<void> {
     const channel = this.#channel
     this.#channel = undefined
-    if (channel !== undefined) this.#closing = closed(channel)
+    // It may be closed already, and a broker that answers nothing is not waited for any longer.
+    if (channel !== undefined) this.#closing = closedChannel(channel, LIMIT_MS).catch(ignore)
     return this.#closing
   }
 
@@ -91,31 +92,29 @@ export class Consumer {
     const { prefetch, noAck = true } = this.#consumption
     const queue = await this.#consumption.declare(channel)
     if (prefetch !== undefined) await channel.prefetch(prefetch)
-    await channel.consume(queue, (message) => this.#take(message, noAck), { noAck })
+    await channel.consume(queue, (message) => this.#take(channel, message, noAck), { noAck })
   }
 
-  #take(message: ConsumeMessage | null, noAck: boolean): void {
-    if (this.#channel === undefined) return
+  #take(channel: PlainChannel, message: ConsumeMessage | null, noAck: boolean): void {
     // To amqplib no message means that the broker has cancelled the consumer.
     if (message === null) return this.#end(new Error('the queue was deleted, or its node has gone'))
     this.#owner.received(message)
-    if (!noAck) this.#ackSoon(message)
+    if (!noAck) this.#ackSoon(channel, message)
   }
 
   /** All that came in one turn of the event loop is acked in one frame. */
-  #ackSoon(message: ConsumeMessage): void {
-    if (this.#lastUnacked === undefined) setImmediate(() => this.#ack())
+  #ackSoon(channel: PlainChannel, message: ConsumeMessage): void {
+    if (this.#lastUnacked === undefined) setImmediate(() => this.#ack(channel))
     this.#lastUnacked = message
   }
 
-  #ack(): void {
-    const message = this.#lastUnacked
+  #ack(channel: PlainChannel): void {
+    const message = this.#lastUnacked as ConsumeMessage
     this.#lastUnacked = undefined
-    if (message === undefined) return
     try {
-      this.#channel?.ack(message, true)
+      channel.ack(message, true)
     } catch {
-      // amqplib has begun to close since: the broker delivers what was not acked once more.
+      // The channel, or its connection, is being closed since: the broker delivers what was not acked once more.
     }
   }
 
@@ -127,16 +126,8 @@ export class Consumer {
   }
 }
 
-async function closed(channel: PlainChannel): Promise<void> {
-  // amqplib leaves a close without an answer open when the connection goes; the channel's event comes all the same.
-  const gone = new Promise<void>((resolve) => {
-    channel.once('close', () => resolve())
-  })
-  try {
-    await withTimeLimit(Promise.race([channel.close(), gone]), LIMIT_MS, () => new Error('late'))
-  } catch {
-    // It was closed already, or nobody answers.
-  }
+function tooLate(): Error {
+  return new Error(`the broker did not answer in ${LIMIT_MS} ms`)
 }
 
 function ignore(): void {}
