@@ -128,12 +128,12 @@ export class ConfirmChannel<M extends Outgoing> {
 
   /** Whether only its window keeps it from taking more: another channel would. */
   get isFull(): boolean {
-    return this.#isOpen && this.#ledger.span >= this.#settings.maxInFlight
+    return this.#ledger.span >= this.#settings.maxInFlight
   }
 
   /** Resolves once no message is in flight, the channel's end included. */
   async whenEmpty(): Promise<void> {
-    while (this.#isOpen && this.#ledger.size > 0) await this.whenRelieved()
+    while (this.#ledger.size > 0) await this.whenRelieved()
   }
 
   /** Resolves at the next change for the better, or at the channel's end. */
@@ -220,7 +220,7 @@ export class ConfirmChannel<M extends Outgoing> {
   }
 
   #waitingSince(): number | undefined {
-    if (this.#ledger.size === 0 || !this.#isOpen) return undefined
+    if (this.#ledger.size === 0) return undefined
     // Over a slow link a whole window takes longer than its first message may: it is the oldest whose time runs, and
     // only since it became that.
     return Math.max(this.#ledger.oldestAt, this.#outcomes.progressAt, this.connection.readingSince)
