@@ -20,11 +20,11 @@ export class HttpLoad {
     this.#agent = new Agent({ keepAlive: true, maxSockets: connections })
   }
 
-  /** Posts so many orders; resolves when each has its reply. */
-  async run(count: number, lanes: number): Promise<void> {
+  /** Posts orders until it is told to stop, so many at a time; resolves when each has its reply. */
+  async run(lanes: number): Promise<void> {
     let sent = 0
     const lane = async () => {
-      while (sent < count && !this.#isOver) {
+      while (!this.#isOver) {
         sent++
         this.replies.push(await this.post('/orders', { email: `${sent}@example.org` }))
       }

@@ -1,0 +1,72 @@
+import { expect } from '@jest/globals'
+import { type ConsumeMessage, connect } from 'amqplib'
+import { startRabbitmqNode } from '../../lib/testing/rabbitmq-node.ts'
+import { uniqueName } from '../support/broker.ts'
+import { afterTest } from '../support/cleanup.ts'
+import { until } from '../support/condition.ts'
+import { startExample } from './example-server.ts'
+import { HttpLoad } from './http-load.ts'
+
+const REQUESTS = 10_000
+const LANES = 50
+/** What the examples give a publish, and what a loaded machine adds. */
+const DEADLINE_MS = 5_000 + 2_000
+
+/**
+ * Runs an example under load: the broker is restarted in the midst, and the server is told to end. Every request is
+ * answered in time, every 202 has its task in the queue, and the end loses nothing.
+ *
+ * @param ending how its process ends: its exit code, or the signal.
+ */
+export async function servesThroughRestart(file: string, ending: number | string): Promise<void> {
+  const node = await startRabbitmqNode()
+  afterTest(() => node.stop())
+  const queue = uniqueName('mail')
+  const server = await startExample(file, { AMQP_URL: node.url, QUEUE: queue })
+  const load = new HttpLoad(server.url, LANES)
+  afterTest(() => load.close())
+  await until(async () => (await load.post('/health')).status === 200, 30_000)
+
+  const over = load.run(LANES)
+  await until(() => load.replies.length > REQUESTS / 10, 30_000)
+  await node.kill('SIGTERM')
+  await until(() => load.replies.some(({ status }) => status === 503), 30_000)
+  expect((await load.post('/health')).status).toBe(503)
+  await node.start()
+  await until(async () => (await load.post('/health')).status === 200, 30_000)
+
+  const before = load.replies.length
+  await until(() => load.replies.length > Math.max(before + LANES, REQUESTS), 30_000)
+  load.stop()
+  const exit = await server.terminate()
+  await over
+
+  const accepted = load.replies.filter(({ status }) => status === 202)
+  const refused = load.replies.filter(({ status }) => status === 503)
+  // A request that came after the end found nobody there; none was cut off in the middle.
+  const unexpected = load.replies.filter(({ status }) => ![202, 503, 'ECONNREFUSED', 'ECONNRESET'].includes(status))
+  expect(exit).toBe(ending)
+  expect(unexpected).toEqual([])
+  expect(refused.filter(({ retryAfter }) => !(Number(retryAfter) >= 1))).toEqual([])
+  expect(Math.max(...load.replies.map(({ tookMs }) => tookMs))).toBeLessThan(DEADLINE_MS)
+  const stored = await idsIn(node.url, queue)
+  expect(accepted.map(({ body }) => JSON.parse(body).taskId).filter((id) => !stored.has(id))).toEqual([])
+}
+
+/** The ids of all tasks in the queue. */
+async function idsIn(url: string, queue: string): Promise<Set<string>> {
+  const connection = await connect(url, { noDelay: true })
+  const channel = await connection.createChannel()
+  const { messageCount } = await channel.checkQueue(queue)
+  const ids = new Set<string>()
+  let seen = 0
+  await new Promise<void>((resolve, reject) => {
+    const receive = (message: ConsumeMessage | null) => {
+      ids.add(String(message?.properties.headers?.id))
+      if (++seen === messageCount) resolve()
+    }
+    channel.consume(queue, receive, { noAck: true }).catch(reject)
+  })
+  await connection.close()
+  return ids
+}
