@@ -67,9 +67,9 @@ export const CHANNEL_1: Script = {
 /** For a script: besides, every message is confirmed; one connection only, for the tags count on. */
 export const CONFIRMING: Script = { ...CHANNEL_1, BasicPublish: (times) => [ack(times)] }
 
-/** The confirm of one message on {@link CHANNEL_1}. */
-export function ack(deliveryTag: number): SentMethod {
-  return { name: 'BasicAck', channel: 1, fields: { deliveryTag, multiple: false } }
+/** The confirm of a message on {@link CHANNEL_1}, or of all up to it. */
+export function ack(deliveryTag: number, multiple = false): SentMethod {
+  return { name: 'BasicAck', channel: 1, fields: { deliveryTag, multiple } }
 }
 
 const HANDSHAKE: Script = {

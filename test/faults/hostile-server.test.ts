@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { CHANNEL_1, type Script, type SentMethod, startScriptedServer } from '../amqp/scripted-server.ts'
+import { ack, CHANNEL_1, type Script, type SentMethod, startScriptedServer } from '../amqp/scripted-server.ts'
 import { useBroker } from '../support/broker.ts'
 import { afterTest } from '../support/cleanup.ts'
 import { until } from '../support/condition.ts'
@@ -9,10 +9,6 @@ import { startScript } from '../support/script.ts'
 
 const broker = useBroker()
 const GOOD = { routingKey: 'queue', body: 'x' }
-
-function ack(deliveryTag: number, multiple = false): SentMethod {
-  return { name: 'BasicAck', channel: 1, fields: { deliveryTag, multiple } }
-}
 
 function nack(deliveryTag: number, multiple = false): SentMethod {
   return { name: 'BasicNack', channel: 1, fields: { deliveryTag, multiple, requeue: false } }

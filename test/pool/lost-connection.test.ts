@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { ProducerPool } from '../../lib/pool/producer-pool.ts'
-import { CHANNEL_1, closing, type SentMethod, startScriptedServer } from '../amqp/scripted-server.ts'
+import { ack, CHANNEL_1, closing, type SentMethod, startScriptedServer } from '../amqp/scripted-server.ts'
 import { useBroker } from '../support/broker.ts'
 import { until } from '../support/condition.ts'
 import { failureOf } from '../support/failure.ts'
@@ -204,12 +204,11 @@ function holdUp(ms: number): void {
 
 test('a channel that is closed in the same breath as it is opened is left for another', async () => {
   const [selectOk] = CHANNEL_1.ConfirmSelect as readonly [SentMethod]
-  const ack: SentMethod = { name: 'BasicAck', channel: 1, fields: { deliveryTag: 1, multiple: false } }
   await using server = await startScriptedServer({
     ...CHANNEL_1,
     ConfirmSelect: (times) =>
       times === 1 ? [selectOk, closing('ConnectionClose', 320, 'CONNECTION_FORCED')] : [selectOk],
-    BasicPublish: [ack],
+    BasicPublish: [ack(1)],
   })
   const pool = makePool({ broker: server.url, maxChannels: 1 })
 
@@ -235,12 +234,11 @@ test('a message that does not fit into the frames of the next connection is unkn
 })
 
 test("a publish that amqplib's own end of the connection cuts off goes out over the next one", async () => {
-  const ack: SentMethod = { name: 'BasicAck', channel: 1, fields: { deliveryTag: 1, multiple: false } }
-  await using server = await startScriptedServer({ ...CHANNEL_1, BasicPublish: [ack], ConnectionClose: [] })
+  await using server = await startScriptedServer({ ...CHANNEL_1, BasicPublish: [ack(1)], ConnectionClose: [] })
   const logger = new RecordedLog()
   const pool = await readyPool({ broker: server.url, fastPath: false, logger })
   // A channel that nobody opened: amqplib closes the connection, and waits for an answer that does not come.
-  server.send({ name: 'BasicAck', channel: 77, fields: { deliveryTag: 1, multiple: false } })
+  server.send({ ...ack(1), channel: 77 })
   await until(() => server.count('ConnectionClose') === 1)
   const publishing = pool.publish({ routingKey: 'q', body: 'x' })
   await until(() => logger.of('channel.close').length > 0)
