@@ -113,6 +113,7 @@ export class Arbiter implements ChannelOwner<PendingPublish> {
 /** AMQP's reply code for something that does not exist. */
 const NOT_FOUND = 404
 
-function isMissingExchange({ code, cause }: PooledProducerError): boolean {
-  return code === 'ERR_CHANNEL_CLOSED' && (cause as { code?: unknown } | undefined)?.code === NOT_FOUND
+/** The broker closes the channel over such a message, and its reason is the cause. */
+function isMissingExchange({ cause }: PooledProducerError): boolean {
+  return (cause as { code?: unknown } | undefined)?.code === NOT_FOUND
 }

@@ -46,6 +46,7 @@ export const JUDGES: Readonly<Record<string, Judges>> = {
   'amqp/time-limit': { tests: ['amqp/time-limit'] },
   'pool/abort-watch': { tests: ['pool/abort-watch'] },
   'pool/admission': { tests: ['pool/admission'] },
+  'pool/arbiter': { tests: ['pool/arbiter'] },
   'pool/channel-capacity': { tests: ['pool/channel-capacity'] },
   'pool/channel-factory': { tests: ['pool/channel-pool', 'pool/producer-pool'] },
   'pool/channel-pool': { tests: ['pool/channel-pool', 'pool/leases'] },
