@@ -55,7 +55,7 @@ export interface RemoteException {
 export interface ErrorDetails {
   readonly cause?: unknown
   readonly retryable?: boolean
-  readonly outcome?: Outcome
+  readonly outcome?: Outcome | undefined
   readonly taskId?: string | undefined
   readonly retryAfterMs?: number | undefined
   /** A snapshot of the pool, as `pool.stats()` gives it. */

@@ -1,5 +1,5 @@
 import type { ChannelModel, Channel as PlainChannel, ConfirmChannel as RawChannel } from 'amqplib'
-import { PooledProducerError } from '../errors.ts'
+import { asError, PooledProducerError } from '../errors.ts'
 import { channelMaxOf, destroySocket, frameMaxOf, isBlocked, isClosed } from './amqplib-internals.ts'
 import { backoffMs } from './backoff.ts'
 import type { BrokerAddress } from './broker-url.ts'
@@ -25,8 +25,6 @@ export interface ConnectionOwner {
   warned(connection: Connection, reason: string): void
 }
 
-/** The other side of a closed connection has so long to end the socket too. */
-const END_LIMIT_MS = 1_000
 /** A connection lost sooner counts as a failed attempt: a broker that accepts and drops must not be hammered. */
 const STABLE_MS = 1_000
 
@@ -140,7 +138,7 @@ export class Connection {
         if (this.#model === model && !this.isBlocked) this.abort(error)
       })
     } catch (cause) {
-      throw this.#unavailable(cause instanceof Error ? cause.message : String(cause), cause)
+      throw this.#unavailable(asError(cause).message, cause)
     }
   }
 
@@ -156,10 +154,10 @@ export class Connection {
     this.#move('closing')
     this.#dialler.stop()
     if (model !== undefined) {
-      const tooLate = new Error(`the broker did not answer the close in ${limitMs} ms`)
       // amqplib never answers when the connection is lost while it closes.
       const closed = Promise.race([model.close(), new Promise<void>((resolve) => model.once('close', () => resolve()))])
-      await withTimeLimit(closed, limitMs, () => tooLate).catch(ignore)
+      // Answered or not, its socket is ended below.
+      await withTimeLimit(closed, limitMs, Error).catch(ignore)
       this.#lose('closed by the pool')
     }
     this.#move('closed')
@@ -171,12 +169,10 @@ export class Connection {
       if (this.#model === model) this.lastError = error
     })
     model.on('close', (error) => {
-      // amqplib only ends its own side: a socket whose peer has fallen silent would stay half open.
-      setTimeout(() => destroySocket(model, new Error('the other side did not end')), END_LIMIT_MS).unref()
       if (this.#model !== model) return
       // A close by an operator, or a shutdown, comes without an error event.
       if (error !== undefined) this.lastError = error
-      if (this.isOpen) this.#reopen(error?.message ?? this.lastError?.message ?? 'closed by the broker')
+      if (this.isOpen) this.#reopen(this.lastError?.message ?? 'closed by the broker')
     })
     model.on('blocked', (reason) => {
       if (this.#model === model) this.#block(reason)

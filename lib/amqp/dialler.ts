@@ -114,7 +114,7 @@ export class Dialler {
   }
 
   #failed(attempt: ConnectAttempt, error: PooledProducerError): void {
-    if (error.code === 'ERR_BROKER_REFUSED' && !error.retryable) this.#nodes.refused(attempt.address)
+    if (!error.retryable) this.#nodes.refused(attempt.address)
     if (this.#nodes.isExhausted) {
       this.stop()
       this.#owner.refused(error)

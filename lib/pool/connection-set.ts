@@ -204,5 +204,5 @@ export function repeated(
   retryAfterMs: number | undefined = error.retryAfterMs,
 ): PooledProducerError {
   const { code, message, cause, retryable } = error
-  return new PooledProducerError(code, message, { cause, retryable, retryAfterMs, ...(outcome && { outcome }) })
+  return new PooledProducerError(code, message, { cause, retryable, retryAfterMs, outcome })
 }

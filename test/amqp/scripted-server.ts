@@ -37,6 +37,8 @@ export interface ScriptedServer extends AsyncDisposable {
   readonly url: string
   /** TCP connections accepted so far. */
   readonly connections: number
+  /** Those of them whose socket is still there. */
+  readonly open: number
   /** The last method of a name that came, e.g. `ConnectionStartOk`. */
   received(name: string): ReceivedMethod | undefined
   /** How often a method of a name came. */
@@ -137,6 +139,9 @@ export async function startScriptedServer(script: Script = {}): Promise<Scripted
     url: `amqp://127.0.0.1:${port}`,
     get connections() {
       return connections
+    },
+    get open() {
+      return sockets.size
     },
     received: (name) => received.get(defs[name] as number),
     count: (name) => counts.get(name) ?? 0,
