@@ -50,7 +50,7 @@ export const JUDGES: Readonly<Record<string, Judges>> = {
   'pool/admission': { tests: ['pool/admission'] },
   'pool/arbiter': { tests: ['pool/arbiter'] },
   'pool/channel-capacity': { tests: ['pool/channel-capacity'] },
-  'pool/channel-factory': { tests: ['pool/channel-pool', 'pool/producer-pool'] },
+  'pool/channel-factory': { tests: ['pool/channel-factory'] },
   'pool/channel-pool': { tests: ['pool/channel-pool', 'pool/leases'] },
   'pool/connection-set': { tests: ['pool/connection-set-states'] },
   'pool/deadlines': { tests: ['pool/deadlines'] },
