@@ -98,6 +98,7 @@ export class ChannelPool {
   wait(waiter: Waiter): void {
     const channel = this.takeNow()
     if (channel !== undefined) return waiter(channel)
+    if (this.#isClosed) return
     this.#waiters.add(waiter)
     this.#ask()
   }
@@ -112,7 +113,6 @@ export class ChannelPool {
     if (!this.#leased.delete(channel)) return
     const { maxChannelAgeMs } = this.#settings
     if (maxChannelAgeMs > 0 && performance.now() - channel.openedAt > maxChannelAgeMs) channel.retire('maxChannelAgeMs')
-    if (this.#isClosed) return
     if (channel.isUsable && this.#waiters.size === 0) this.#keepAtHand(channel)
     else this.#putBack(channel)
   }
@@ -129,10 +129,12 @@ export class ChannelPool {
 
   /** Takes a channel that has died out of the pool, where generic-pool does not see it die. */
   drop(channel: PooledChannel): void {
-    if (this.#leased.delete(channel)) settle(this.#pool.destroy(channel))
-    if (this.#atHand === channel) this.#putAway()
+    if (this.#isClosed) return
+    this.#leased.delete(channel)
+    if (this.#atHand === channel) this.#atHand = undefined
+    settle(this.#pool.destroy(channel))
     // The idle ones can only be reached by lending them.
-    for (let count = this.#pool.available; count > 0 && !this.#isClosed; count--) {
+    for (let count = this.#pool.available; count > 0; count--) {
       settle(this.#pool.acquire().then((channel) => this.#putBack(channel)))
     }
   }
@@ -150,7 +152,7 @@ export class ChannelPool {
 
   /** Asks generic-pool for no more channels than it can have, so that its own line stays short. */
   #ask(): void {
-    while (this.#asked < this.#waiters.size && this.#asked < this.#settings.maxChannels && !this.#isClosed) {
+    while (this.#asked < this.#waiters.size && this.#asked < this.#settings.maxChannels) {
       this.#asked++
       settle(this.#pool.acquire().then((channel) => this.#lend(channel)))
     }
@@ -198,7 +200,7 @@ export class ChannelPool {
   }
 }
 
-/** generic-pool rejects what cannot happen here; a rejection must not end the process all the same. */
+/** generic-pool rejects a channel that it has not lent, and all that is asked of it as it drains: neither is a fault. */
 function settle(promise: PromiseLike<unknown>): void {
   promise.then(ignore, ignore)
 }

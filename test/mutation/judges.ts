@@ -51,7 +51,7 @@ export const JUDGES: Readonly<Record<string, Judges>> = {
   'pool/arbiter': { tests: ['pool/arbiter'] },
   'pool/channel-capacity': { tests: ['pool/channel-capacity'] },
   'pool/channel-factory': { tests: ['pool/channel-factory'] },
-  'pool/channel-pool': { tests: ['pool/channel-pool', 'pool/leases'] },
+  'pool/channel-pool': { tests: ['pool/channel-lending'] },
   'pool/connection-set': { tests: ['pool/connection-set-states'] },
   'pool/deadlines': { tests: ['pool/deadlines'] },
   'pool/declarations': { tests: ['pool/declarations'], without: /does not answer after a reconnect/ },
