@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterEach(async () => {
   await closeConnections()
   await endAlarm()
-}, 20_000)
+}, 60_000)
 
 afterAll(async () => {
   await node.stop()
@@ -64,7 +64,7 @@ for (const fastPath of [true, false]) {
       expect(connection.readingSince).toBeGreaterThan(blockedAt)
       expect(channel.room).toBe(1_024)
     },
-    20_000,
+    60_000,
   )
 }
 
@@ -85,7 +85,7 @@ rabbitmqNodeTest(
     expect(performance.now() - startedAt).toBeLessThan(2_500)
     expect(connection.state).toBe('closed')
   },
-  20_000,
+  60_000,
 )
 
 rabbitmqNodeTest(
@@ -105,5 +105,5 @@ rabbitmqNodeTest(
     again.channel.flush()
     await told.next('blocked', 2)
   },
-  20_000,
+  60_000,
 )

@@ -422,8 +422,8 @@ describe.each(WRITE_PATHS)('with %s', (_, fastPath) => {
 
     test('is never reported as a lease that is held for long', async () => {
       const log = new RecordedLog()
-      const { channel } = await open({ logger: log, leaseWarnMs: 20 })
-      const other = await open({ logger: log, leaseWarnMs: 20 })
+      const { channel } = await open({ logger: log, leaseWarnMs: 1_000 })
+      const other = await open({ logger: log, leaseWarnMs: 1_000 })
 
       await expect(channel.checkQueue(queues.name())).rejects.toMatchObject({ code: 404 })
       // The other lease is held, and taken later: by its report the first one's would have come.
