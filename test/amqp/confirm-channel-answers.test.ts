@@ -41,7 +41,10 @@ describe.each(WRITE_PATHS)('with %s', (_, fastPath) => {
   }
 
   test('it is what it is asked to be', () => {
-    expect(open().channel).toMatchObject({ isFast: fastPath, isBypassed: false, isOpen: true, isUsable: true })
+    const { script, channel } = open()
+
+    expect(channel).toMatchObject({ isFast: fastPath, isBypassed: false, isOpen: true, isUsable: true })
+    expect(channel.raw).toBe(script.raw)
   })
 
   test('an ack confirms its message and no other', () => {
@@ -518,6 +521,18 @@ describe.each(WRITE_PATHS)('with %s', (_, fastPath) => {
 
       expect(answers).toMatchObject({ closedCount: 1, relievedCount: 0 })
       expect(channel).toMatchObject({ room: 0, isOpen: false, closeReason: 'connection lost' })
+    })
+
+    test('an answer that comes behind the end of a channel leaves its connection alone', async () => {
+      const { script, channel, answers, send } = open()
+      send(1, 1)
+      channel.retire('too old')
+      script.lose()
+      script.raw.emit('ack', { deliveryTag: 1, multiple: false })
+      await script.taken()
+
+      expect(script.aborts).toEqual([])
+      expect(answers).toMatchObject({ closedCount: 1, relievedCount: 0 })
     })
 
     test('when the connection is lost, the outcome of all messages is unknown and each may be sent again', () => {
