@@ -34,7 +34,7 @@ function notResent(
   const times = attempts === 1 ? 'once' : `${attempts} times`
   // The same call can work later, but it may be the second of its kind.
   return new PooledProducerError(code, `${message} (written ${times}, and not again by wish)`, {
-    ...(outcome === undefined ? {} : { outcome }),
+    outcome,
     cause,
     retryable: true,
   })

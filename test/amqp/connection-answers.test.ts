@@ -206,6 +206,7 @@ test('that no channel was opened on a connection that is gone costs the next one
 test('it is blocked from what the broker says until it says that it reads again, however often it says it', async () => {
   await using server = await startScriptedServer()
   const { connection, told } = await openConnection(server.url)
+  await pass(100)
   server.send(UNBLOCKED)
   server.send(BLOCKED, BLOCKED)
   await told.next('blocked')
