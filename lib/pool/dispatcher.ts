@@ -193,7 +193,6 @@ export class Dispatcher {
   async #pump(): Promise<void> {
     if (this.#isPumping || this.#queue.length === 0) return
     this.#isPumping = true
-    this.#isWoken = false
     this.#log.beginTurn()
     const channels = this.#channels()
     const held: PooledChannel[] = []
@@ -213,7 +212,9 @@ export class Dispatcher {
     // Asked while all are held, so that it is a new one that comes.
     if (isEveryWindowFull && channels.canGrow) channels.grow()
     for (const channel of held) channels.give(channel)
-    if (this.#isWoken) this.wake()
+    if (!this.#isWoken) return
+    this.#isWoken = false
+    this.wake()
   }
 
   #leased(channel: PooledChannel, waitMs: number): number {

@@ -237,21 +237,23 @@ describe('a wait for a channel', () => {
     expect(Math.round(counters.waitMs.summary().max)).toBe(30)
   })
 
-  test('loses nothing of what is told meanwhile', async () => {
+  test('loses nothing of what is told meanwhile, which is heeded once', async () => {
     const [first, second] = [channelWith(1, 1), channelWith(1, 2)]
     having(first)
     // It is idle, but not at hand.
     channels.idle = 2
-    for (const body of ['a', 'b', 'c']) void submit(body)
+    for (const body of ['a', 'b', 'c', 'd']) void submit(body)
     await turn()
     first.room = 1
     dispatcher.wake()
     channels.idle = 0
     await channels.lend(second)
     channels.atHand.push(first)
-    await turn()
+    channels.idle = 1
+    for (let times = 0; times < 5; times++) await turn()
 
-    expect([first.bodies, second.bodies]).toEqual([['a', 'c'], ['b']])
+    expect([first.bodies, second.bodies, dispatcher.waiting]).toEqual([['a', 'c'], ['b'], 1])
+    expect(channels.steps).toEqual(['take 1', 'wait', 'give 1', 'give 2', 'take 1', 'give 1'])
   })
 })
 
@@ -409,15 +411,16 @@ describe('a write that throws', () => {
 describe('the context of a caller', () => {
   const requests = new AsyncLocalStorage<string>()
 
-  /** The contexts in which the messages of two callers are written. */
+  /** The contexts in which the messages of nobody and of two callers are written, in one turn. */
   async function writtenIn(isFast: boolean): Promise<unknown[]> {
     const channel = channelWith(10)
     channel.isFast = isFast
     const seen: unknown[] = []
     channel.wrote = () => seen.push(requests.getStore())
     having(channel)
+    void submit('nobody')
     for (const request of ['one', 'other']) requests.run(request, () => void submit(request))
-    await requests.exit(turn)
+    await turn()
     return seen
   }
 
@@ -427,12 +430,17 @@ describe('the context of a caller', () => {
 
   test('is what its message is written in through a publish that a tracer may have replaced', async () => {
     dispatcher.keepsContext = true
-    expect(await writtenIn(false)).toEqual(['one', 'other'])
+    expect(await writtenIn(false)).toEqual([undefined, 'one', 'other'])
+  })
+
+  test('is left alone by frames that were encoded ahead, which no tracer sees', async () => {
+    dispatcher.keepsContext = true
+    expect(await writtenIn(true)).toEqual([undefined, undefined, undefined])
   })
 
   test('is not kept where nobody has a use for it', async () => {
     expect(accepted('a').context).toBeUndefined()
-    expect((await writtenIn(false)).length).toBe(2)
+    expect(await writtenIn(false)).toEqual([undefined, undefined, undefined])
   })
 
   test('is known by its name to who watches asynchronous resources', () => {
@@ -497,4 +505,11 @@ test('a tracer hears of a publish, its place and its size in bytes, and the call
 
   expect(await publishing).toBe('result')
   expect(heard).toEqual([{ pool: 'shop', exchange: 'e', routingKey: 'k', task: 'shop.ship', taskId: 'id-1', bytes: 2 }])
+})
+
+test('where no tracer listens to publishes, none is told', async () => {
+  const told = jest.spyOn(TRACES.publish.start, 'runStores')
+  void submit('a')
+
+  expect([dispatcher.waiting, told.mock.calls]).toEqual([1, []])
 })
