@@ -43,7 +43,8 @@ export async function shutDown(parts: Parts, timeoutMs: number): Promise<CloseRe
   leases.rejectAll(() => closedPool('the pool was closed while this acquire waited'))
   const endsAt = performance.now() + timeoutMs
   const limitMs = () => Math.min(LONGEST_CLOSE_MS, Math.max(SHORTEST_CLOSE_MS, endsAt - performance.now()))
-  await withTimeLimit(settlement.whenSettled(), timeoutMs, tooLate).catch(() => {})
+  // That the time is over is no failure: what follows deals with the rest.
+  await withTimeLimit(settlement.whenSettled(), timeoutMs, Error).catch(() => {})
 
   const unknown: string[] = []
   const notSent: string[] = []
@@ -57,7 +58,7 @@ export async function shutDown(parts: Parts, timeoutMs: number): Promise<CloseRe
 
   channels.close()
   const closing = [...factory.open].map((channel) => channel.destroy('pool closed'))
-  await withTimeLimit(Promise.all([subscriptions.close(), ...closing]), limitMs(), tooLate).catch(() => {})
+  await withTimeLimit(Promise.all([subscriptions.close(), ...closing]), limitMs(), Error).catch(() => {})
   await connections.close(limitMs())
   settlement.stop()
   leases.stop()
@@ -66,8 +67,4 @@ export async function shutDown(parts: Parts, timeoutMs: number): Promise<CloseRe
 
 export function closedPool(message: string, outcome: 'not-sent' | 'unknown' = 'not-sent'): PooledProducerError {
   return new PooledProducerError('ERR_POOL_CLOSED', message, { outcome })
-}
-
-function tooLate(): Error {
-  return new Error('too late')
 }
