@@ -430,17 +430,17 @@ describe('the context of a caller', () => {
 
   test('is what its message is written in through a publish that a tracer may have replaced', async () => {
     dispatcher.keepsContext = true
-    expect(await writtenIn(false)).toEqual([undefined, 'one', 'other'])
+    expect(await writtenIn(false)).toStrictEqual([undefined, 'one', 'other'])
   })
 
   test('is left alone by frames that were encoded ahead, which no tracer sees', async () => {
     dispatcher.keepsContext = true
-    expect(await writtenIn(true)).toEqual([undefined, undefined, undefined])
+    expect(await writtenIn(true)).toStrictEqual([undefined, undefined, undefined])
   })
 
   test('is not kept where nobody has a use for it', async () => {
     expect(accepted('a').context).toBeUndefined()
-    expect(await writtenIn(false)).toEqual([undefined, undefined, undefined])
+    expect(await writtenIn(false)).toStrictEqual([undefined, undefined, undefined])
   })
 
   test('is known by its name to who watches asynchronous resources', () => {
