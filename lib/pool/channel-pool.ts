@@ -131,7 +131,7 @@ export class ChannelPool {
   drop(channel: PooledChannel): void {
     if (this.#isClosed) return
     this.#leased.delete(channel)
-    if (this.#atHand === channel) this.#atHand = undefined
+    // The one at hand may stay there: whoever takes it sees that it is dead.
     settle(this.#pool.destroy(channel))
     // The idle ones can only be reached by lending them.
     for (let count = this.#pool.available; count > 0; count--) {

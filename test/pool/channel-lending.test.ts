@@ -7,9 +7,14 @@ const SETTINGS: ChannelPoolSettings = { minChannels: 1, maxChannels: 3, idleTime
 
 /** A channel that can be used until it dies or is retired. */
 class TestChannel {
+  readonly id: number
   isUsable = true
   readonly openedAt = performance.now()
   readonly reasons: string[] = []
+
+  constructor(id: number) {
+    this.id = id
+  }
 
   retire(reason: string): void {
     this.isUsable = false
@@ -34,7 +39,7 @@ class TestFactory {
   /** All that were asked for are open. */
   open(): void {
     for (const resolve of this.#coming.splice(0)) {
-      const channel = new TestChannel()
+      const channel = new TestChannel(this.opened.length + 1)
       this.opened.push(channel)
       resolve(channel)
     }
@@ -260,12 +265,13 @@ test('without maxChannelAgeMs no channel is too old', async () => {
 })
 
 test('a channel that died as it came is not lent: another is opened for whoever waits', async () => {
+  const [first] = factory.opened as [TestChannel]
   const got = waiting()
-  own(factory.opened[0] as never).isUsable = false
+  first.isUsable = false
   await turn()
 
   expect(got.map(own)).toEqual([factory.opened[1]])
-  expect(factory.destroyed).toEqual([factory.opened[0]])
+  expect(factory.destroyed).toEqual([first])
   expect(channels.leased).toBe(1)
 })
 
@@ -280,27 +286,35 @@ test('a channel that died at hand is not lent, and leaves its place to another',
 })
 
 test('channels that died leave their places, in whosever hands they were, and those that live stay', async () => {
-  const lent = await taken(3)
-  // One stays in its hands, one is idle, and one is at hand.
-  for (const channel of lent.slice(1)) channels.give(channel)
-  await turn()
-  for (const channel of lent.slice(0, 2)) {
+  await remake({ maxChannels: 4 })
+  const [held, dead, idle, atHand] = (await taken(4)) as [PooledChannel, PooledChannel, PooledChannel, PooledChannel]
+  for (const channel of [dead, idle, atHand]) channels.give(channel)
+  for (const channel of [dead, held]) {
     own(channel).isUsable = false
     channels.drop(channel)
+    await turn()
   }
-  await turn()
-  expect(factory.destroyed).toEqual(lent.slice(0, 2).map(own))
-  expect([channels.leased, channels.idle, factory.opened.length]).toEqual([0, 1, 3])
-  expect(channels.takeNow()).toBe(lent[2])
-  channels.give(lent[2] as PooledChannel)
+  expect(factory.destroyed).toEqual([dead, held].map(own))
+  expect([channels.leased, channels.idle, factory.opened.length]).toEqual([0, 2, 4])
+  expect(await taken(2)).toEqual([atHand, idle])
 
-  own(lent[2]).isUsable = false
-  channels.drop(lent[2] as PooledChannel)
+  channels.give(atHand)
+  own(atHand).isUsable = false
+  channels.drop(atHand)
   await turn()
   expect(channels.takeNow()).toBeUndefined()
-  expect(factory.destroyed).toEqual(lent.map(own))
-  // What is kept open is opened again.
-  expect([channels.leased, channels.idle, factory.opened.length]).toEqual([0, 1, 4])
+  expect(factory.destroyed).toEqual([dead, held, atHand].map(own))
+  expect([channels.leased, channels.idle]).toEqual([1, 0])
+})
+
+test('what is kept open is opened again when it died', async () => {
+  const [first] = factory.opened as [TestChannel]
+  first.isUsable = false
+  channels.drop(first as never)
+  await turn()
+
+  expect([factory.opened.length, channels.idle]).toEqual([2, 1])
+  expect(factory.destroyed).toEqual([first])
 })
 
 test('a closed pool lends nothing, not even what was on its way, and asks for nothing', async () => {
