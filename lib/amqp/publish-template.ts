@@ -158,12 +158,11 @@ export class PublishTemplate {
   /** The same message as the arguments of amqplib's `channel.publish`, in objects of their own. */
   publishArguments({ values, body }: Filling): [string, string, Buffer, Record<string, unknown>] {
     const { exchange, routingKey, mandatory, properties } = this.fields
-    return [
-      exchange,
-      routingKey,
-      typeof body === 'string' ? Buffer.from(body) : body,
-      { ...(filled(properties, values, false) as object), mandatory },
-    ]
+    const { headers, correlationId } = properties
+    const options: Record<string, unknown> = { ...properties, mandatory }
+    if (headers !== undefined) options.headers = filledTable(headers, values)
+    if (correlationId instanceof Slot) options.correlationId = values[correlationId.value]
+    return [exchange, routingKey, typeof body === 'string' ? Buffer.from(body) : body, options]
   }
 }
 
@@ -199,31 +198,33 @@ function textOf(values: readonly string[], index: number): string {
   return values[index] as string
 }
 
-/**
- * A copy in which each slot holds its value; nothing of the template is shared with the caller.
- *
- * @param isTable whether the value stands in the headers, where amqplib must be told of some types.
- */
-function filled(value: unknown, values: readonly string[], isTable: boolean): unknown {
-  if (isTable && typeof value === 'number' && isMisread(value)) return { '!': 'int32', value }
-  if (typeof value !== 'object' || value === null || Buffer.isBuffer(value)) return value
-  if (value instanceof Slot) return values[value.value]
-  if (Array.isArray(value)) return value.map((item) => filled(item, values, isTable))
+/** A copy in which each slot holds its value; nothing of the template is shared with the caller. */
+function filledTable(table: object, values: readonly string[]): Record<string, unknown> {
   const copy: Record<string, unknown> = {}
-  const isTyped = Object.hasOwn(value, '!')
-  // To amqplib this type is as good as none.
-  if (isTable && isTyped && (value as { '!': unknown })['!'] === 'number') {
-    return filled((value as { value?: unknown }).value, values, true)
-  }
-  for (const key in value) {
+  for (const key in table) {
+    const item = (table as Record<string, unknown>)[key]
+    if (item === undefined) continue
+    // An assignment would take a key `__proto__` for something else.
     Object.defineProperty(copy, key, {
-      value: filled((value as Record<string, unknown>)[key], values, (isTable && !isTyped) || key === 'headers'),
+      value: filled(item, values),
       enumerable: true,
       writable: true,
       configurable: true,
     })
   }
   return copy
+}
+
+function filled(value: unknown, values: readonly string[]): unknown {
+  // amqplib must be told of the types of some numbers.
+  if (typeof value === 'number') return isMisread(value) ? { '!': 'int32', value } : value
+  if (typeof value !== 'object' || value === null || Buffer.isBuffer(value)) return value
+  if (value instanceof Slot) return values[value.value]
+  if (Array.isArray(value)) return value.map((item) => filled(item, values))
+  if (!Object.hasOwn(value, '!')) return filledTable(value, values)
+  const { '!': type, value: typed } = value as { '!': unknown; value?: unknown }
+  // To amqplib these types are as good as none.
+  return type === 'number' || type === 'object' ? filled(typed, values) : { '!': type, value: typed }
 }
 
 function headersTooLarge(bytes: number): PooledProducerError {

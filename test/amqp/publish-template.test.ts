@@ -324,6 +324,35 @@ test.each<[string, TemplateFields, Filling]>([
   expect(amqplibBytes(258, SMALL_FRAME * 2, template.publishArguments(filling)).equals(expected)).toBe(true)
 })
 
+test.each([
+  ['a header called `!`', { '!': 'number', value: 300 }],
+  ['a table that is called one', { typed: { '!': 'object', value: { n: 300, list: [-300] } } }],
+  ['a typed number that is called an object', { typed: { '!': 'object', value: { '!': 'short', value: 300 } } }],
+  ['a table of headers', { headers: { n: 300, value: [300] } }],
+])('%s has the same bytes on both paths', (_, headers) => {
+  const template = new PublishTemplate(withHeaders(headers))
+  const filling = { values: [], body: '' }
+
+  expect(amqplibBytes(1, LARGE_FRAME, template.publishArguments(filling))).toEqual(
+    written(template, filling, 1, LARGE_FRAME),
+  )
+})
+
+test('text that fills the room for ASCII to the last byte, but is not read to its end, is not taken for it', () => {
+  const scratchBytes = new Slab().scratch.length
+  const body = `é${'x'.repeat(scratchBytes - ID.length - 1)}`
+  const filling = { values: [ID], body }
+  const fields = withHeaders({ id: ID_SLOT })
+
+  const frames = written(new PublishTemplate(fields), filling, 1, LARGE_FRAME)
+  expect(frames.equals(expectedBytes(fields, filling, 1, LARGE_FRAME))).toBe(true)
+})
+
+test('the arguments for publish have no headers where the message has none', () => {
+  const [, , , options] = new PublishTemplate(noProperties).publishArguments({ values: [], body: '' })
+  expect(options).toEqual({ mandatory: false })
+})
+
 const PAYLOAD = SMALL_FRAME - 8
 
 test.each([0, 1, PAYLOAD - 1, PAYLOAD, PAYLOAD + 1, 2 * PAYLOAD, 2 * PAYLOAD + 1, 3 * PAYLOAD])(
@@ -365,8 +394,10 @@ test('an undefined header and an undefined property are left out', () => {
   const fields = { ...noProperties, properties: { headers: { a: undefined, b: 1 }, type: undefined } }
   const filling = { values: [ID], body: '' }
 
-  const frames = written(new PublishTemplate(fields as never), filling, 1, LARGE_FRAME)
+  const template = new PublishTemplate(fields as never)
+  const frames = written(template, filling, 1, LARGE_FRAME)
   expect(frames).toEqual(expectedBytes(withHeaders({ b: 1 }), filling, 1, LARGE_FRAME))
+  expect(template.publishArguments(filling)[3].headers).toStrictEqual({ b: 1 })
 })
 
 test('inherited headers are sent, as amqplib sends them', () => {
