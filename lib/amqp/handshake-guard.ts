@@ -39,8 +39,8 @@ export function guardHandshakes(): void {
   if (isGuarded) return
   isGuarded = true
   const connection = innerPrototype()
-  const { acceptLoop, step } = connection ?? {}
-  if (connection === undefined || typeof acceptLoop !== 'function') return
+  if (typeof connection?.acceptLoop !== 'function') return
+  const { acceptLoop, step } = connection
   connection.acceptLoop = function guarded(this: InnerConnection): void {
     this.on('error', (error) => {
       if (!earlyErrors.has(this)) earlyErrors.set(this, asError(error))
@@ -74,7 +74,7 @@ function innerPrototype(): { acceptLoop?: AcceptLoop; step?: Step } | undefined 
     const require = createRequire(import.meta.url)
     // amqplib's `exports` do not show it; a bundle does not have it as a file.
     const { Connection } = require(join(dirname(require.resolve('amqplib')), 'lib', 'connection.js'))
-    return Connection?.prototype
+    return Connection.prototype
   } catch {
     return undefined
   }
