@@ -51,16 +51,22 @@ export function findCulprit(reason: CloseReason, outstanding: readonly Outstandi
       fields.exchange === place.exchange && fields.routingKey === (place.routingKey ?? fields.routingKey)
     return found(outstanding.findIndex(fits), outstanding.findLastIndex(fits))
   }
-  const size = MESSAGE_SIZE.exec(reason.message)?.[1]
-  if (size !== undefined) return found(outstanding.findIndex(({ body }) => Buffer.byteLength(body) === Number(size)))
-  return undefined
+  // NaN where it complains of something else: no body has so many bytes.
+  const size = Number(MESSAGE_SIZE.exec(reason.message)?.[1])
+  return found(outstanding.findIndex(({ body }) => Buffer.byteLength(body) === size))
 }
 
-/** Where the message was to go that the broker complains of; a topic is a routing key with permissions of its own. */
-function placeIn(text: string): { exchange: string; routingKey?: string } | undefined {
+/** Where a message was to go; no exchange at all: nothing fits. */
+interface Place {
+  readonly exchange: string | undefined
+  readonly routingKey?: string | undefined
+}
+
+/** The place that the broker complains of; a topic is a routing key with permissions of its own. */
+function placeIn(text: string): Place | undefined {
   if (TOPIC.test(text)) {
-    const [, routingKey, exchange] = NAMED_TOPIC.exec(text) ?? []
-    return routingKey === undefined || exchange === undefined ? undefined : { exchange, routingKey }
+    const named = NAMED_TOPIC.exec(text)
+    return { exchange: named?.[2], routingKey: named?.[1] }
   }
   const exchange = NAMED_EXCHANGE.exec(text)?.[1]
   return exchange === undefined ? undefined : { exchange }

@@ -5,6 +5,7 @@ import {
   channelMaxOf,
   destroySocket,
   frameMaxOf,
+  isBlocked,
   isChannelClosed,
   isClosed,
   readAcks,
@@ -263,6 +264,14 @@ test('a connection that waits for the end of its socket is closed', () => {
   expect(isClosed(modelOf({ expectSocketClose: true }))).toBe(true)
   expect(isClosed(modelOf({ expectSocketClose: false }))).toBe(false)
   expect(isClosed(modelOf({}))).toBe(false)
+})
+
+test('a connection whose broker reads no more is blocked', () => {
+  expect([{ blocked: true }, { blocked: false }, {}].map((connection) => isBlocked(modelOf(connection)))).toEqual([
+    true,
+    false,
+    false,
+  ])
 })
 
 test('a channel that its connection does not have any more is closed', () => {

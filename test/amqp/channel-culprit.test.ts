@@ -68,6 +68,12 @@ test.each<[string, CloseReason, ReturnType<typeof message>[], number | undefined
   ['a forbidden topic with quotes in it', refusedTopic("it's", 'b'), [message('b'), message('b', 'body', "it's")], 1],
   ['a forbidden topic that no message has', refusedTopic('worse', 'amq.topic'), TOPICS, undefined],
   [
+    'a forbidden topic that is told in other words',
+    closed(403, 'ACCESS-REFUSED', "ACCESS_REFUSED - access to topic 'bad' of exchange 'amq.topic' refused"),
+    TOPICS,
+    undefined,
+  ],
+  [
     'a forbidden topic whose exchange is cut off',
     closed(403, 'ACCESS-REFUSED', `ACCESS_REFUSED - access to topic 'exchange 'a' in vhost`),
     THREE,
@@ -126,6 +132,7 @@ test.each<[string, CloseReason, ReturnType<typeof message>[], boolean]>([
   ['the first of two messages of a forbidden topic is not', refusedTopic('good', 'amq.topic'), TOPICS, false],
   ['the first of two messages too large is', tooLarge(4), THREE, true],
   ['the only message on its way is', badExpiration, [message('a')], true],
+  ['none of them, when another operation failed, is', closed(404, 'NOT-FOUND', 'x', { classId: 40 }), THREE, true],
 ])('%s certain to be the culprit', (_, reason, outstanding, isCertain) => {
   expect(findCulprit(reason, outstanding)?.isCertain).toBe(isCertain)
 })

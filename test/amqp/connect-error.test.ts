@@ -267,15 +267,17 @@ test.each(['Handshake terminated by server: 403 (x)', 'ACCESS_REFUSED', 'ACCESS-
   },
 )
 
-test.each(['530 (x)', 'NOT_ALLOWED', 'NOT-ALLOWED', 'Expected ConnectionOpenOk; got <ConnectionClose channel:0>'])(
-  'a vhost that is refused with "%s" stays refused, though the login is asked for anew',
-  (text) => {
-    expect(connectError(new Error(text), 'amqp://h', { login: true })).toMatchObject({
-      ...REFUSED,
-      message: expect.stringMatching(/: the vhost does not exist, /),
-    })
-  },
-)
+test.each([
+  'Handshake terminated by server: 530 (x)',
+  'NOT_ALLOWED',
+  'NOT-ALLOWED',
+  'Expected ConnectionOpenOk; got <ConnectionClose channel:0>',
+])('a vhost that is refused with "%s" stays refused, though the login is asked for anew', (text) => {
+  expect(connectError(new Error(text), 'amqp://h', { login: true })).toMatchObject({
+    ...REFUSED,
+    message: expect.stringMatching(/: the vhost does not exist, /),
+  })
+})
 
 test('an error of this package stays as it is', () => {
   const error = new PooledProducerError('ERR_BROKER_BLOCKED', 'x')

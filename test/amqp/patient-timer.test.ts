@@ -125,9 +125,14 @@ test('a start takes the place of the one before', async () => {
   expect(run).toHaveBeenCalledTimes(1)
 })
 
-test('it does not keep the process alive', () => {
+test.each([
+  ['does not keep the process alive', undefined, false],
+  ['keeps the process alive when it is told to', { keepsProcess: true }, true],
+])('it %s', (_, options, isKept) => {
   const setTimer = jest.spyOn(globalThis, 'setTimeout')
+  const timer = new PatientTimer(options)
   timer.start(run, 100)
 
-  expect(setTimer.mock.results.map(({ value }) => (value as NodeJS.Timeout).hasRef())).toEqual([false])
+  expect(setTimer.mock.results.map(({ value }) => (value as NodeJS.Timeout).hasRef())).toEqual([isKept])
+  timer.stop()
 })

@@ -29,6 +29,10 @@ class TestParking {
     return publish
   }
 
+  isHolding(declaration: Declaration): boolean {
+    return this.#parking.isHolding(declaration)
+  }
+
   async declared(index: number): Promise<void> {
     this.declaring[index]?.[1]()
     await new Promise((resolve) => setImmediate(resolve))
@@ -54,6 +58,15 @@ test('declarations do not wait for each other', async () => {
 
   expect(parking.delivered).toEqual([[OTHER, ['b']]])
   expect(parking.count.waiting).toBe(1)
+})
+
+test('a declaration is held to, and no other, until it is over', async () => {
+  const parking = new TestParking()
+  parking.hold('a', ONE)
+  expect([ONE, OTHER].map((declaration) => parking.isHolding(declaration))).toEqual([true, false])
+  await parking.declared(0)
+
+  expect(parking.isHolding(ONE)).toBe(false)
 })
 
 test('what comes after the declaration is over has it made again', async () => {

@@ -62,6 +62,14 @@ test('a message that is no task is told by its own id', () => {
   expect(publishOf({ messageId: 'm' }).id).toBe('m')
 })
 
-test('a new one has no place, no nack and no doubt, was never written and is not settled', () => {
-  expect(publishOf({})).toMatchObject({ attempts: 0, isInDoubt: false, isSettled: false, deadline: 0 })
+test('a new one has no place, no nack and no doubt, is no suspect, was never written and is not settled', () => {
+  expect(publishOf({})).toMatchObject({
+    place: undefined,
+    nacked: undefined,
+    attempts: 0,
+    isInDoubt: false,
+    isSuspect: false,
+    isSettled: false,
+    deadline: 0,
+  })
 })

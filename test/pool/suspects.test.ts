@@ -69,6 +69,12 @@ test('each is sent alone, and the next when the one before has its answer', asyn
   expect(queue.length).toBe(0)
 })
 
+test('each is known as a suspect from then on', () => {
+  const added = publishes('a', 'b')
+  suspects.add(added, lending(channelWith(1)))
+  expect(added.map(({ isSuspect }) => isSuspect)).toEqual([true, true])
+})
+
 test('those that come while others are sent go before them, and still one by one', async () => {
   const channels = lending(channelWith(1))
   suspects.add(publishes('a', 'd'), channels)
