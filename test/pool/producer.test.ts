@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { useBroker } from '../support/broker.ts'
 import { until } from '../support/condition.ts'
+import { failureOf } from '../support/failure.ts'
 import { makePool, makeProxy } from '../support/pools.ts'
 import { useQueues } from '../support/queues.ts'
 import { WRITE_PATHS } from '../support/write-paths.ts'
@@ -119,6 +120,33 @@ describe.each(WRITE_PATHS)('with %s', (_, fastPath) => {
     })
 
     expect(await queues.bodies(queue)).toEqual(['as it was'])
+  })
+
+  test('headers and properties are copied: each message has what was in them when it was published', async () => {
+    const pool = makePool({ broker: broker.url, fastPath })
+    const queue = await queues.declare({ durable: false })
+    const headers = { count: 0 }
+    const properties = { messageId: '', headers }
+    const confirms = [1, 2, 3].map((count) => {
+      headers.count = count
+      properties.messageId = `${count}`
+      return pool.publish({ routingKey: queue, body: '', properties })
+    })
+    await Promise.all(confirms)
+
+    const arrived = (await queues.take(queue, 3)).map(({ properties: { messageId, headers } }) => [messageId, headers])
+    expect(arrived).toEqual([1, 2, 3].map((count) => [`${count}`, { count }]))
+  })
+
+  test('a returned message is told by its own id, though the next one has taken its properties over', async () => {
+    const pool = makePool({ broker: broker.url, fastPath })
+    const queue = await queues.declare({ durable: false })
+    const properties = { messageId: 'lost', headers: {} }
+    const lost = failureOf(pool.publish({ routingKey: queues.name(), body: '', properties, mandatory: true }))
+    properties.messageId = 'found'
+    await pool.publish({ routingKey: queue, body: '', properties, mandatory: true })
+
+    expect(await lost).toMatchObject({ code: 'ERR_UNROUTABLE', outcome: 'refused' })
   })
 
   test('a receipt tells the channel, the attempts and the time to the confirm', async () => {
