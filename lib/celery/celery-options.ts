@@ -57,11 +57,17 @@ export interface AppOptions extends RoutingOptions, ResultOptions {
    * Default: none.
    */
   traceContext?: TraceContextSource
-  /** True: tasks run in this process by `taskHandlers`, and nothing is sent; for development. Default: false. */
+  /**
+   * True: tasks run in this process by `taskHandlers`, and nothing is sent; what a task links is not started. For
+   * development. Default: false.
+   */
   taskAlwaysEager?: boolean
   /** What runs in the place of a worker's tasks, by their names, where `taskAlwaysEager` is true. */
   taskHandlers?: Readonly<Record<string, TaskHandler>>
-  /** True: json carries Dates and binary data in kombu's typed envelopes, for workers with kombu 5.3 or later. Default: false. */
+  /**
+   * True: json carries Dates and binary data in kombu's typed envelopes, for workers with kombu 5.3 or later.
+   * Default: false.
+   */
   jsonTypes?: boolean
   /** Serializers of the app's own, by the names that tasks call them. */
   serializers?: Readonly<Record<string, SerializerDefinition>>

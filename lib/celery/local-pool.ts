@@ -180,7 +180,7 @@ function checkReadable({ name, headers, properties }: LocalTask): void {
   const { contentType } = properties
   if (contentType === 'application/json' && READ.includes(headers.compression)) return
   const written = contentType === 'application/json' ? headers.compression : contentType
-  const text = `the handler of ${name} gets its arguments from JSON, plain or by gzip or brotli, and not from ${written}`
+  const text = `the handler of ${name} gets its arguments from JSON, plain or by gzip or brotli, not from ${written}`
   throw new PooledProducerError('ERR_INVALID_TASK', text, { outcome: 'not-sent' })
 }
 

@@ -33,7 +33,8 @@ const TEMPLATE = new PublishTemplate({
 /**
  * Tells monitors such as Flower of each task that is sent. An event goes out beside its task, over the same
  * pool; while the pool still connects, it waits for its task's confirm. When the pool is blocked or closed, or a
- * thousand events are open, none is sent. What becomes of it has no effect on the task. Source: Celery, "Monitoring and Management", `task-sent`.
+ * thousand events are open, none is sent. What becomes of it has no effect on the task. Source: Celery,
+ * "Monitoring and Management", `task-sent`.
  */
 export class TaskSentEvents {
   readonly #pool: ProducerPool

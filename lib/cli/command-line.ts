@@ -74,7 +74,16 @@ function unknown(name: string, { stderr }: Terminal): number {
 function usage(): string {
   const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length))
   const lines = Object.entries(COMMANDS).map(([name, { about }]) => `  ${name.padEnd(width)}  ${about}`)
-  return `Usage: pooled-producer COMMAND [--help]\n\n${lines.join('\n')}\n\n  --version  the version of the package\n\nExamples:\n  npx pooled-producer demo\n  npx pooled-producer report server.log --html reuse.html\n`
+  return `Usage: pooled-producer COMMAND [--help]
+
+${lines.join('\n')}
+
+  --version  the version of the package
+
+Examples:
+  npx pooled-producer demo
+  npx pooled-producer report server.log --html reuse.html
+`
 }
 
 async function version(): Promise<string> {

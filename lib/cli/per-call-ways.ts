@@ -30,7 +30,7 @@ export function plainTask(
 
 type Where = Pick<Place, 'url' | 'queue'>
 
-/** amqplib by hand: one connection; each call opens a confirm channel, publishes, waits for the confirm and closes it. */
+/** amqplib by hand: one connection; each call opens a confirm channel, publishes, awaits the confirm and closes it. */
 export async function channelPerCall(
   { url, queue }: Where,
   taskOf: (index: number) => PlainTask,

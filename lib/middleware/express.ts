@@ -71,7 +71,10 @@ export function celeryHealth(app: Celery): RequestHandler {
 export interface ShutdownOptions {
   /** Default: SIGTERM and SIGINT. */
   readonly signals?: readonly NodeJS.Signals[]
-  /** How long to wait for confirms once the last reply is out, in milliseconds. Default: the pool's `publishTimeoutMs`. */
+  /**
+   * How long to wait for confirms once the last reply is out, in milliseconds. Default: the pool's
+   * `publishTimeoutMs`.
+   */
   readonly timeoutMs?: number
   /** Told of tasks that got no confirm. */
   readonly logger?: Pick<RequestLog, 'warn'>

@@ -10,7 +10,7 @@ export interface PublishOptions extends Omit<MessageProperties, 'expiration' | '
   BCC?: string | string[]
 }
 
-/** The fields of a message's properties; amqplib ignores other options, such as the `clusterId` of a message received. */
+/** The fields of a message's properties; amqplib ignores other options, such as a received message's `clusterId`. */
 const PROPERTIES = [
   'contentType',
   'contentEncoding',

@@ -47,7 +47,8 @@ const MAKERS: Readonly<Record<string, () => Serializer>> = {
 const LONE_SURROGATE = /\p{Surrogate}/u
 
 const PICKLE =
-  'pickle is not offered: whoever reads it runs the code of whoever wrote it; use json, yaml or msgpack, or a serializer of your own'
+  'pickle is not offered: whoever reads it runs the code of whoever wrote it; use json, yaml or msgpack, ' +
+  'or a serializer of your own'
 
 /** The serializers of an app, by Celery's names. */
 export class Serializers {

@@ -78,8 +78,9 @@ export function signatures(name: string, value: unknown): readonly SignatureTabl
 const CALLED_INLINE: ReadonlySet<string> = new Set(['celery.chain', 'celery.map', 'celery.starmap'])
 
 /**
- * One errback or several, as a list. A worker calls an errback of more than one argument in its own process, and does not
- * outlive the call of these; a group of one it sends. Source: Celery, `celery/backends/base.py`, `_call_task_errbacks`.
+ * One errback or several, as a list. A worker calls an errback of more than one argument in its own process, and does
+ * not outlive the call of these; a group of one it sends. Source: Celery, `celery/backends/base.py`,
+ * `_call_task_errbacks`.
  */
 export function errbacks(name: string, value: unknown): readonly SignatureTable[] {
   return Object.freeze(

@@ -80,13 +80,19 @@ export interface TaskOptionValues {
    * the outcome `unknown`; it still waits for a connection. Default: true, sent again as long as `timeoutMs` lasts.
    */
   retry: boolean
-  /** How often a message is written again after a fault, and after which pauses, in seconds. Default: at once, without a bound but `timeoutMs`. */
+  /**
+   * How often a message is written again after a fault, and after which pauses, in seconds. Default: at once, without
+   * a bound but `timeoutMs`.
+   */
   retryPolicy: RetryPolicy
   /** Gives the publish up when it is aborted; a message that was written may still arrive. */
   signal: AbortSignal
-  /** What body is written in: `json`, or another serializer that the app and the worker have. Default: the app's. */
+  /** What the body is written in: `json`, or another serializer that the app and the worker have. Default: the app's. */
   serializer: string
-  /** How the body is made smaller: `gzip`, `zlib`, `brotli`, or another that the app and the worker have. Default: the app's. */
+  /**
+   * How the body is made smaller: `gzip`, `zlib`, `brotli`, or another that the app and the worker have. Default: the
+   * app's.
+   */
   compression: string
   /**
    * Marks by name, which travel with the task and by which workers revoke. Celery 5.3 and later; older

@@ -97,8 +97,8 @@ export class AsyncResult<Result = unknown> implements ResultNode<Result> {
   }
 
   /**
-   * The value that the task returns, once it has. A second call gives the same. When a task before it in a workflow fails,
-   * this one is never run: `get` rejects with the error of that one.
+   * The value that the task returns, once it has. A second call gives the same. When a task before it in a workflow
+   * fails, this one is never run: `get` rejects with the error of that one.
    *
    * @throws {PooledProducerError} rejects with ERR_TASK_FAILED or ERR_TASK_REVOKED, whose `remote` is the
    *   worker's exception; ERR_RESULT_TIMEOUT; ERR_ABORTED; ERR_POOL_CLOSED; and ERR_INVALID_OPTION where

@@ -2,8 +2,8 @@ import type { ResultNode } from './result-node.ts'
 import type { WaitOptions } from './result-wait.ts'
 
 /**
- * Waits for a result, and for the failure of a task before it, without which this one is never run: workers do not say so
- * of every task that is left. Source: Celery, `celery/result.py`, `AsyncResult.get`, `follow_parents`.
+ * Waits for a result, and for the failure of a task before it, after which this one is never run: workers do not say
+ * so of every task that is left. Source: Celery, `celery/result.py`, `AsyncResult.get`, `follow_parents`.
  */
 export async function withParents<T>(
   node: ResultNode,

@@ -21,8 +21,8 @@ export async function closeApp(
 
   const { unknown, notSent } = report
   if (unknown.length + notSent.length === 0) return true
-  const text = `closed with ${counted(notSent.length, 'task')} not sent and ${unknown.length} whose confirm did not come in time`
-  log?.warn({ event: 'shutdown.tasks', unknown, notSent }, text)
+  const left = `${counted(notSent.length, 'task')} not sent and ${unknown.length} whose confirm did not come in time`
+  log?.warn({ event: 'shutdown.tasks', unknown, notSent }, `closed with ${left}`)
   return false
 }
 
