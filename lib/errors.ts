@@ -87,10 +87,10 @@ export class PooledProducerError extends Error {
   declare readonly remote?: RemoteException
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
-    super(message, 'cause' in details ? { cause: details.cause } : undefined)
+    // Absent details stay absent, so that a logged error holds nothing empty.
+    super(message, details.cause === undefined ? undefined : { cause: details.cause })
     this.code = code
     this.retryable = details.retryable ?? RETRYABLE[code]
-    // Absent details stay absent, so that a logged error holds nothing empty.
     if (details.outcome !== undefined) this.outcome = details.outcome
     if (details.taskId !== undefined) this.taskId = details.taskId
     if (details.retryAfterMs !== undefined) this.retryAfterMs = details.retryAfterMs

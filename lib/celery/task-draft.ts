@@ -68,5 +68,5 @@ function checkHeaders({ timelimit, eta, expires, ignore_result: ignored = false 
 
 function invalid(message: string, cause?: unknown): PooledProducerError {
   const text = `after beforeTaskPublish: ${message}`
-  return new PooledProducerError('ERR_INVALID_TASK', text, { outcome: 'not-sent', ...(cause ? { cause } : {}) })
+  return new PooledProducerError('ERR_INVALID_TASK', text, { outcome: 'not-sent', cause })
 }

@@ -174,5 +174,5 @@ function toStandardError(line: string): void {
 }
 
 function unavailable(message: string, cause?: unknown): PooledProducerError {
-  return new PooledProducerError('ERR_BROKER_UNAVAILABLE', message, cause === undefined ? {} : { cause })
+  return new PooledProducerError('ERR_BROKER_UNAVAILABLE', message, { cause })
 }

@@ -221,5 +221,5 @@ export async function runCommand({ command, args, env }: Command, more: readonly
 }
 
 function unavailable(message: string, cause?: unknown): PooledProducerError {
-  return new PooledProducerError('ERR_BROKER_UNAVAILABLE', message, cause === undefined ? {} : { cause })
+  return new PooledProducerError('ERR_BROKER_UNAVAILABLE', message, { cause })
 }

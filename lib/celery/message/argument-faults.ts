@@ -17,8 +17,7 @@ export function findFault(value: unknown, name: string, carries?: (value: unknow
 
 /** An error that names a fault of a task's arguments. */
 export function invalidArguments(message: string, cause?: unknown): PooledProducerError {
-  const details = { outcome: 'not-sent' } as const
-  return new PooledProducerError('ERR_INVALID_TASK', message, cause === undefined ? details : { ...details, cause })
+  return new PooledProducerError('ERR_INVALID_TASK', message, { outcome: 'not-sent', cause })
 }
 
 /** Walks a value along its path until something stands there that JSON would change. */

@@ -103,6 +103,5 @@ function zstdNames(compress: (body: Buffer) => Buffer): (readonly [string, Compr
 }
 
 function invalid(message: string, cause?: unknown): PooledProducerError {
-  const details = { outcome: 'not-sent' } as const
-  return new PooledProducerError('ERR_INVALID_TASK', message, cause === undefined ? details : { ...details, cause })
+  return new PooledProducerError('ERR_INVALID_TASK', message, { outcome: 'not-sent', cause })
 }

@@ -120,7 +120,7 @@ function watchUntil(
 function timedOut({ obstacle }: ResultBackend, taskId: string, timeoutMs: number): PooledProducerError {
   const why = obstacle === undefined ? '' : `; ${obstacle.message}`
   const text = `no result of task ${taskId} in ${timeoutMs} ms${why}`
-  return new PooledProducerError('ERR_RESULT_TIMEOUT', text, { taskId, ...(obstacle && { cause: obstacle }) })
+  return new PooledProducerError('ERR_RESULT_TIMEOUT', text, { taskId, cause: obstacle })
 }
 
 function aborted(taskId: string, signal: AbortSignal): PooledProducerError {
