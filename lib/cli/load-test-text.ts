@@ -14,8 +14,8 @@ export function loadTestText({ broker, queue, task, concurrency, runs }: LoadRes
     run.mode,
     ...runCells(run),
     count(run.connectionsOpened),
-    count(run.tasksPerChannel),
-    figure(run.ratio),
+    count(run.publishesPerChannel),
+    figure(run.speedup),
   ])
   const lines = [
     `${printable(broker.product)} ${printable(broker.version)}, Node ${process.versions.node}, amqplib ${installedVersion('amqplib')}`,

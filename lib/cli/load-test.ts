@@ -39,9 +39,9 @@ export interface LoadRun {
   readonly cpuMicrosPerTask: number
   readonly channelsOpened: number
   readonly connectionsOpened: number
-  readonly tasksPerChannel: number
+  readonly publishesPerChannel: number
   /** The rate as a multiple of that of the first mode. */
-  readonly ratio: number
+  readonly speedup: number
 }
 
 /** What a load test prints with `--json`. */
@@ -120,8 +120,8 @@ function runOf(
     cpuMicrosPerTask: quotient(cpuMicros, tasks, 1),
     channelsOpened,
     connectionsOpened: way?.connectionsOpened?.() ?? 0,
-    tasksPerChannel: quotient(tasks, channelsOpened, 1),
-    ratio: quotient(tasksPerSecond, first?.tasksPerSecond ?? tasksPerSecond, 2),
+    publishesPerChannel: quotient(tasks, channelsOpened, 1),
+    speedup: quotient(tasksPerSecond, first?.tasksPerSecond ?? tasksPerSecond, 2),
   }
 }
 

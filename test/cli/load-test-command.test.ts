@@ -50,8 +50,8 @@ test('--json prints one object with the figures of each mode, and the own queue 
       cpuMicrosPerTask: number,
       channelsOpened: mode === 'pooled' ? 1 : 30,
       connectionsOpened: mode === 'connection-per-call' ? 30 : 1,
-      tasksPerChannel: mode === 'pooled' ? 30 : 1,
-      ratio: mode === 'pooled' ? 1 : number,
+      publishesPerChannel: mode === 'pooled' ? 30 : 1,
+      speedup: mode === 'pooled' ? 1 : number,
     })),
   })
   expect(await exists(result.queue)).toBe(false)
