@@ -15,10 +15,12 @@ export interface ChartParts {
   readonly xTicks: readonly Tick[]
   readonly yTicks: readonly Tick[]
   readonly legend: readonly { readonly className: string; readonly label: string }[]
+  /** What there is to say where the drawing shows nothing. */
+  readonly note?: string | undefined
 }
 
 /** Axes are text of the page, which keeps its size when the drawing is stretched. */
-export function chart({ title, says, drawing, xTicks, yTicks, legend }: ChartParts): Markup {
+export function chart({ title, says, drawing, xTicks, yTicks, legend, note }: ChartParts): Markup {
   return html`<figure class="chart">
 <figcaption><h3>${title}</h3><ul class="legend">${legend.map(
     ({ className, label }) => html`<li><i class="${className}"></i>${label}</li>`,
@@ -28,6 +30,7 @@ export function chart({ title, says, drawing, xTicks, yTicks, legend }: ChartPar
 <svg viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none" role="img" aria-label="${says}">${grid(yTicks)}${drawing}</svg>
 ${timeAxis(xTicks)}
 </div>
+${note !== undefined && html`<p class="note">${note}</p>`}
 </figure>
 `
 }

@@ -14,8 +14,12 @@ const FAULTS = [
 
 const SECOND = 1_000
 
-/** Publishes per second, with marks where something went wrong. */
-export function rateChart({ bucketMs, buckets }: TimelineFigures, span: TimeSpan): Markup {
+/**
+ * Publishes per second, with marks where something went wrong.
+ *
+ * @param publishes how many there were in all: the log may not tell when.
+ */
+export function rateChart({ bucketMs, buckets }: TimelineFigures, publishes: number, span: TimeSpan): Markup {
   const rate = ({ publishes }: TimelineBucket) => publishes / (bucketMs / SECOND)
   const highest = Math.max(0, ...buckets.map(rate))
   const top = roundUp(highest)
@@ -38,6 +42,7 @@ export function rateChart({ bucketMs, buckets }: TimelineFigures, span: TimeSpan
     drawing: html`${bars}${buckets.map((bucket) => mark(bucket, bucketMs, span))}`,
     xTicks: timeTicks(span),
     yTicks: amountTicks(top, (value) => (top < 4 ? `${Number(value.toFixed(2))}` : count(value))),
+    note: highest > 0 ? undefined : emptyNote(publishes),
     legend: [
       { className: 'bar', label: 'publishes' },
       ...FAULTS.filter(({ what }) => buckets.some((bucket) => bucket[what] > 0)).map(({ className, many }) => {
@@ -45,6 +50,11 @@ export function rateChart({ bucketMs, buckets }: TimelineFigures, span: TimeSpan
       }),
     ],
   })
+}
+
+function emptyNote(publishes: number): string {
+  if (publishes === 0) return 'nothing was published'
+  return 'no pool.summary in the log says when the publishes were'
 }
 
 /** A line over the whole height, where a stretch had a fault. */

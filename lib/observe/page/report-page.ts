@@ -60,7 +60,7 @@ function poolSection(pool: PoolReport): Markup {
 <h2>Pool ${pool.pool} <span class="soft">${about.filter(Boolean).join(' ')}</span></h2>
 ${cards(pool)}
 ${advice.length > 0 && html`<ul class="advice">${advice.map((line) => html`<li>${line}</li>`)}</ul>`}
-${span !== undefined && timeline.buckets.length > 0 && rateChart(timeline, span)}
+${span !== undefined && timeline.buckets.length > 0 && rateChart(timeline, pool.publishes, span)}
 ${span !== undefined && channelBars(channels, channelsLeftOut, span)}
 ${span !== undefined && latencyChart(confirmTimeline, span)}
 ${latencyTable(pool)}

@@ -53,6 +53,15 @@ test('a log that tells little gives a page without empty pictures', () => {
   expect(page).not.toContain('<table')
 })
 
+test('a picture of no publishes says why it is empty', () => {
+  const opened = new WrittenLog().write('channel.open', { channel: 1 })
+  expect(pageOf(opened.lines)).toContain('<p class="note">nothing was published</p>')
+  opened.write('channel.close', { channel: 1, publishes: 7 })
+  expect(pageOf(opened.lines)).toContain('<p class="note">no pool.summary in the log says when the publishes were</p>')
+
+  expect(pageOf(tenMinutes().lines)).not.toContain('class="note"')
+})
+
 test('names from the log are text and nothing else', () => {
   const pool = '<script>alert(1)</script>\u202e"\'&'
   const page = pageOf(tenMinutes({ pool, hostname: '"><img src=x onerror=alert(1)>' }).lines)
