@@ -1,5 +1,6 @@
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
+import { isPacked } from './line-reader.ts'
 
 const POLL_MS = 200
 const CHUNK_BYTES = 64 * 2 ** 10
@@ -11,7 +12,8 @@ const MAX_LINE = 2 ** 20
  * aborted. A file that is rotated (another takes its name) or cut to nothing is read on from the begin of the new one;
  * one that is not there yet is waited for. It asks every 200 ms, which works on every file system and over a network.
  *
- * @throws what reading the file throws, but for its absence.
+ * @throws what reading the file throws, but for its absence; and an error for a file that is packed with gzip, to which
+ *   nothing is added.
  */
 export async function followLog(path: string, onLine: (line: string) => void, signal: AbortSignal): Promise<void> {
   let file: OpenLog | undefined
@@ -35,6 +37,7 @@ export async function followLog(path: string, onLine: (line: string) => void, si
 
 /** A file, and how far it was read. */
 class OpenLog {
+  readonly #path: string
   readonly #handle: FileHandle
   readonly #inode: bigint
   readonly #decoder = new TextDecoder()
@@ -42,7 +45,8 @@ class OpenLog {
   #position = 0
   #rest = ''
 
-  private constructor(handle: FileHandle, inode: bigint) {
+  private constructor(path: string, handle: FileHandle, inode: bigint) {
+    this.#path = path
     this.#handle = handle
     this.#inode = inode
   }
@@ -51,7 +55,7 @@ class OpenLog {
   static async open(path: string): Promise<OpenLog | undefined> {
     try {
       const handle = await open(path)
-      return new OpenLog(handle, (await handle.stat({ bigint: true })).ino)
+      return new OpenLog(path, handle, (await handle.stat({ bigint: true })).ino)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
       throw error
@@ -62,6 +66,7 @@ class OpenLog {
     for (;;) {
       const { bytesRead } = await this.#handle.read(this.#chunk, 0, CHUNK_BYTES, this.#position)
       if (bytesRead === 0) return
+      if (this.#position === 0 && isPacked(this.#chunk.subarray(0, bytesRead))) throw packed(this.#path)
       this.#position += bytesRead
       const text = this.#rest + this.#decoder.decode(this.#chunk.subarray(0, bytesRead), { stream: true })
       const lines = text.split('\n')
@@ -83,6 +88,10 @@ class OpenLog {
   async close(): Promise<void> {
     await this.#handle.close()
   }
+}
+
+function packed(path: string): Error {
+  return new Error(`${path} is packed with gzip, and does not grow: leave --follow out`)
 }
 
 function ignore(): void {}

@@ -27,14 +27,18 @@ export async function readLines(input: Readable, onLine: (line: string) => void)
   }
 }
 
+/** Whether a file that begins with these bytes is packed with gzip (RFC 1952, 2.3.1). */
+export function isPacked(head: Uint8Array): boolean {
+  return head[0] === 0x1f && head[1] === 0x8b
+}
+
 async function* unpacked(input: Readable): AsyncGenerator<string> {
   const chunks: AsyncIterator<Buffer> = input[Symbol.asyncIterator]()
   const first = await chunks.next()
   if (first.done === true) return
   const all = Readable.from(resumed(first.value, chunks))
-  const isPacked = first.value[0] === 0x1f && first.value[1] === 0x8b
   // The reader of the last stream gets the error of any.
-  const bytes = isPacked ? pipeline(all, createGunzip(), ignore) : all
+  const bytes = isPacked(first.value) ? pipeline(all, createGunzip(), ignore) : all
   const decoder = new TextDecoder()
   for await (const chunk of bytes) yield decoder.decode(chunk as Buffer, { stream: true })
   yield decoder.decode()

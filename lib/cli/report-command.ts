@@ -94,17 +94,21 @@ async function readAll(logs: readonly string[], report: ReuseReport, terminal: T
 /** Reads logs as they grow, until the person has seen enough, or a pipe has ended. */
 async function follow(logs: readonly string[], report: ReuseReport, terminal: Terminal): Promise<ReadEnd> {
   const interruption = listenForInterruption()
+  // Who has failed on one log must not go on with the others.
+  const ending = new AbortController()
+  const signal = AbortSignal.any([interruption.signal, ending.signal])
   const live = new LiveReport(report, terminal)
   try {
     const add = (line: string) => report.add(line)
     const reading = logs.map((path) => {
-      return path === '-' ? readLines(terminal.stdin, add) : followLog(path, add, interruption.signal)
+      return path === '-' ? readLines(terminal.stdin, add) : followLog(path, add, signal)
     })
     await Promise.race([Promise.all(reading), once(interruption.signal, 'abort')])
     return { isInterrupted: interruption.signal.aborted }
   } catch (error) {
     return { fault: `can't read on: ${printable((error as Error).message)}\n` }
   } finally {
+    ending.abort()
     live.stop()
     interruption.stop()
     terminal.stdin.destroy()

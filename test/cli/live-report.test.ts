@@ -30,6 +30,29 @@ test('a row of bars shows how values went', () => {
   expect(sparkline(Array.from({ length: 100 }, () => 3))).toHaveLength(30)
 })
 
+test('a packed log is not followed: that is wrong usage, and what was followed beside it is left', async () => {
+  const script = startScript(`
+    import { mkdtempSync, writeFileSync } from 'node:fs'
+    import { tmpdir } from 'node:os'
+    import { join } from 'node:path'
+    import { gzipSync } from 'node:zlib'
+    const folder = mkdtempSync(join(tmpdir(), 'pooled-producer-live-'))
+    const [path, packed] = [join(folder, 'server.log'), join(folder, 'server.log.1.gz')]
+    writeFileSync(path, '')
+    writeFileSync(packed, gzipSync('{}'))
+    const { runCommandLine } = await import('../../lib/cli/command-line.ts')
+    process.exitCode = await runCommandLine(['report', path, packed, '--follow'])
+  `)
+  afterTest(() => script.process.kill('SIGKILL'))
+  let said = ''
+  script.process.stderr?.on('data', (text) => {
+    said += text
+  })
+
+  expect(await script.ended).toMatchObject({ code: 2 })
+  await until(() => said.includes('server.log.1.gz is packed with gzip, and does not grow: leave --follow out'))
+})
+
 test('followed without a terminal, a report goes by lines, without a control character, and ends whole on Ctrl-C', async () => {
   const lines = JSON.stringify(tenMinutes().lines)
   const script = startScript(`
