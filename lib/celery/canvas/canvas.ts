@@ -1,8 +1,10 @@
 import { PooledProducerError, quiet } from '../../errors.ts'
 import { isPlainObject } from '../../plain-object.ts'
 import { describe } from '../../shown-value.ts'
+import { newTaskId } from '../message/task-id.ts'
 import type { SignatureTable, WrittenSignature } from '../options/signature-rules.ts'
 import type { TaskOptions } from '../options/task-option-values.ts'
+import { GroupResult } from '../results/group-result.ts'
 import type { CanvasSender, Frame, Frozen, Lead, Plan } from './plan.ts'
 import type { PlannedResult } from './planned-result.ts'
 
@@ -83,9 +85,9 @@ export abstract class Canvas<Handle = unknown> {
     return quiet(this.#start(args, kwargs, options))
   }
 
-  /** @internal What a call gives when there is no task in it. */
+  /** @internal What a call gives when there is no task in it: as in Celery, the result of a group of none. */
   protected startNothing(): Handle {
-    throw invalid('there is no task in it, so nothing says which app is to send it')
+    return new GroupResult(newTaskId(), []) as Handle
   }
 
   async #start(args: readonly unknown[], kwargs: Kwargs, options: TaskOptions): Promise<Handle> {

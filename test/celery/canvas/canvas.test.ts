@@ -1,6 +1,14 @@
 import { describe, expect, test } from '@jest/globals'
 import type { ConsumeMessage } from 'amqplib'
-import { type AsyncResult, type Canvas, chain, chord, group, type TaskOptions } from '../../../lib/index.ts'
+import {
+  type AsyncResult,
+  type Canvas,
+  chain,
+  chord,
+  type GroupResult,
+  group,
+  type TaskOptions,
+} from '../../../lib/index.ts'
 import { useBroker } from '../../support/broker.ts'
 import { failureOf } from '../../support/failure.ts'
 import { makeApp, NOWHERE } from '../../support/pools.ts'
@@ -336,7 +344,18 @@ describe('a workflow', () => {
     expect(await (await sum.chunks([], 3).applyAsync()).get()).toEqual([])
     expect((await group([]).applyAsync([], {}, { taskId: 'none' })).id).toBe('none')
     expect(app.pool.stats()).toMatchObject({ confirms: 1 })
-    expect(await failureOf(chain(group([])).applyAsync())).toMatchObject({ code: 'ERR_INVALID_TASK' })
+  })
+
+  // As Celery has it.
+  test.each<[string, Canvas]>([
+    ['a chain of an empty group', chain(group([]))],
+    ['a chain of two', chain(group([]), group([]))],
+    ['a chord of nothing', chord([], group([]))],
+  ])('%s gives the result of a group of none', async (_, canvas) => {
+    const result = (await canvas.applyAsync()) as GroupResult
+
+    expect(result).toHaveLength(0)
+    expect(await result.get()).toEqual([])
   })
 
   test.each<[string, (part: Canvas) => unknown, RegExp]>([
