@@ -91,11 +91,14 @@ export abstract class Canvas<Handle = unknown> {
   }
 
   async #start(args: readonly unknown[], kwargs: Kwargs, options: TaskOptions): Promise<Handle> {
-    if (!Array.isArray(args)) throw invalid(`args must be an array, got ${describe(args)}`)
-    if (!isPlainObject(kwargs)) throw invalid(`kwargs must be a plain object, got ${describe(kwargs)}`)
-    const called = this.clone(args, kwargs, options)
-    if (called.lead === undefined) return called.startNothing()
-    return called.lead.sender.run((plan) => called.start(plan, {})) as Promise<Handle>
+    const called = (): this => {
+      if (!Array.isArray(args)) throw invalid(`args must be an array, got ${describe(args)}`)
+      if (!isPlainObject(kwargs)) throw invalid(`kwargs must be a plain object, got ${describe(kwargs)}`)
+      return this.clone(args, kwargs, options)
+    }
+    if (this.lead === undefined) return called().startNothing()
+    // Laid over there, where what is wrong with it is counted.
+    return this.lead.sender.run((plan) => called().start(plan, {})) as Promise<Handle>
   }
 }
 

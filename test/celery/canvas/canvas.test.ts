@@ -261,7 +261,8 @@ describe('a workflow', () => {
       outcome: 'not-sent',
       message: expect.stringMatching(/NaN/),
     })
-    expect(app.pool.stats()).toMatchObject({ confirms: 0 })
+    expect(app.pool.stats()).toMatchObject({ confirms: 0, failures: 1 })
+    expect(logger.of('publish.fail')).toMatchObject([{ level: 'error', code: 'ERR_INVALID_TASK' }])
   })
 
   test('is rejected with the first failure when the broker does not take all of it', async () => {
