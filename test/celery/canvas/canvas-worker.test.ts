@@ -161,22 +161,25 @@ describe('with a backend that brings results', () => {
   })
 
   celeryTest('a member that fails rejects the group with its error, and its errback is called', async () => {
-    const { add, echo, fail } = tasks()
-    const result = await group(add.s(1, 1), fail.s('on purpose').linkError(echo.si('called back'))).applyAsync()
+    const { add, fail, xsum } = tasks()
+    const errback = xsum.signature([[70, 8]]).set({ immutable: true })
+    const result = await group(add.s(1, 1), fail.s('on purpose').linkError(errback)).applyAsync()
 
     await expect(result.get(WAIT)).rejects.toMatchObject({ code: 'ERR_TASK_FAILED' })
     expect(await result.results[0]?.get(WAIT)).toBe(2)
+    await until(() => /tasks\.xsum\[\S+\] succeeded in \S+ 78/.test(worker().output()))
   })
 
-  celeryTest('a step that fails ends the chain, and every errback of it is told', async () => {
-    const { add, fail, echo } = tasks()
-    const flow = chain(add.s(1, 1), fail.si('half way'), echo.s()).linkError(echo.s('errback'))
-    const result = await flow.applyAsync()
+  celeryTest('a step that fails ends the chain, and the errback of the chain is told', async () => {
+    const { add, fail, echo, xsum } = tasks()
+    const errback = xsum.signature([[70, 9]]).set({ immutable: true })
+    const result = await chain(add.s(1, 1), fail.si('half way'), echo.s()).linkError(errback).applyAsync()
 
     await expect(result.parent?.get(WAIT)).rejects.toMatchObject({ code: 'ERR_TASK_FAILED' })
     expect(await result.parent?.parent?.get(WAIT)).toBe(2)
     // The worker says of each step that is left that it failed.
     await expect(result.get(WAIT)).rejects.toMatchObject({ code: 'ERR_TASK_FAILED' })
+    await until(() => /tasks\.xsum\[\S+\] succeeded in \S+ 79/.test(worker().output()))
   })
 })
 

@@ -1,7 +1,7 @@
 import { expect } from '@jest/globals'
 import type { Celery } from '../../../lib/celery/celery.ts'
 import { GroupResult } from '../../../lib/celery/results/group-result.ts'
-import { useBroker } from '../../support/broker.ts'
+import { uniqueName, useBroker } from '../../support/broker.ts'
 import { celeryTest, useCeleryWorker } from '../../support/celery-worker.ts'
 import { failureOf } from '../../support/failure.ts'
 import { makeApp } from '../../support/pools.ts'
@@ -13,6 +13,18 @@ const SOON = { timeoutMs: 20_000 }
 
 function makeRpcApp(): Celery {
   return makeApp({ broker: broker.url, backend: 'rpc://', taskDefaultQueue: worker().queue })
+}
+
+/** Listens to the states of a task before it is sent, so that none can have passed unheard, until it has ended. */
+async function heardFromTheStart(app: Celery, name: string, args: unknown[]) {
+  const result = app.asyncResult(uniqueName('task'))
+  const told: [state: string, info: unknown][] = []
+  const listening = (async () => {
+    for await (const { state, info } of result.progress(SOON)) told.push([state, info])
+  })()
+  await app.sendTask(name, args, {}, { taskId: result.taskId })
+  await listening
+  return { result, told }
 }
 
 /** Nothing is left in the books. */
@@ -78,21 +90,16 @@ celeryTest('a task that no worker knows fails with NotRegistered', async () => {
 })
 
 celeryTest('a task that is retried gives the value of its last try, and says RETRY on the way', async () => {
-  const result = await makeRpcApp().createTask<[], number>('tasks.retry_once').delay()
-  const states: string[] = []
-  for await (const { state } of result.progress(SOON)) states.push(state)
+  const { result, told } = await heardFromTheStart(makeRpcApp(), 'tasks.retry_once', [])
 
-  expect(states).toEqual(['RETRY'])
+  expect(told.map(([state]) => state)).toEqual(['RETRY'])
   expect(await result.get(SOON)).toBe(1)
 })
 
 celeryTest('the states of a task of its own come in their order, and end with it', async () => {
-  const result = await makeRpcApp().createTask<[number], number>('tasks.progress').delay(3)
-  const told: unknown[] = []
-  for await (const { state, info } of result.progress(SOON)) told.push([state, info])
+  const { result, told } = await heardFromTheStart(makeRpcApp(), 'tasks.progress', [3])
 
-  // What came before anybody listened is passed over, but for the last of it.
-  expect(told).toEqual([1, 2, 3].map((step) => ['PROGRESS', { step, of: 3 }]).slice(3 - told.length))
+  expect(told).toEqual([1, 2, 3].map((step) => ['PROGRESS', { step, of: 3 }]))
   expect(result.state).toBe('SUCCESS')
   expect(await result.get(SOON)).toBe(3)
   for await (const progress of result.progress(SOON)) expect(progress).toBeUndefined()

@@ -94,8 +94,7 @@ describe('a described queue', () => {
   })
 
   test('may be given by a call; however often, it is declared once', async () => {
-    const logger = new RecordedLog()
-    const app = makeApp({ broker: broker.url, logger })
+    const app = makeApp({ broker: broker.url })
     const [name, exchange] = [queues.name(), exchangeName()]
     const send = () => app.sendTask('t', [], {}, { queue: { name, exchange, exchangeType: 'topic' } })
     await send()
