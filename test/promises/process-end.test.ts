@@ -8,7 +8,8 @@ import { useQueues } from '../support/queues.ts'
 const broker = useBroker()
 const queues = useQueues(broker.url)
 
-const LONGEST_MS = 1_000
+/** Less than any of the pool's own times, and long enough for a machine that has much else to do. */
+const LONGEST_MS = 4_000
 
 test.each<[state: string, first?: ProxyMode, then?: ProxyMode]>([
   ['idle'],
@@ -28,6 +29,7 @@ test.each<[state: string, first?: ProxyMode, then?: ProxyMode]>([
     if (then !== undefined) {
       expect(await script.nextLine()).toBe('ready')
       await proxy.set(then)
+      script.process.kill('SIGUSR2')
     }
     const { code, stderr, stdout } = await finished
 
@@ -35,5 +37,4 @@ test.each<[state: string, first?: ProxyMode, then?: ProxyMode]>([
     const [closedAt, exitedAt] = stdout.trimEnd().split('\n').slice(-2).map(Number) as [number, number]
     expect(exitedAt - closedAt).toBeLessThan(LONGEST_MS)
   },
-  30_000,
 )

@@ -1,5 +1,6 @@
 // Opens a pool, brings it into one state, closes it, and has nothing else to do: the process must end by itself.
-// Run by process-end.test.ts, which sets the proxy when this writes a line, and answers by doing so.
+// Run by process-end.test.ts, which sets the proxy when this writes a line, and then answers by a signal.
+import { once } from 'node:events'
 import { createCelery, createProducerPool } from '../../lib/index.ts'
 import { until } from '../support/condition.ts'
 
@@ -10,7 +11,7 @@ const silent = { logger: false } as const
 /** What the pool is doing when it is closed. */
 const STATES: Record<string, () => Promise<unknown>> = {
   async idle() {
-    const pool = createProducerPool({ broker, ...silent, minChannels: 3, maxChannels: 5, idleTimeoutMs: 1_000 })
+    const pool = createProducerPool({ broker, ...silent, minChannels: 3, maxChannels: 5, idleTimeoutMs: 60_000 })
     const leases = await Promise.all(Array.from({ length: 5 }, () => pool.acquire()))
     for (const lease of leases) lease.release()
     return pool.close()
@@ -50,7 +51,9 @@ const STATES: Record<string, () => Promise<unknown>> = {
   async 'black hole'() {
     const pool = createProducerPool({ broker, ...silent, minChannels: 2 })
     await pool.publish(good)
+    const answer = once(process, 'SIGUSR2')
     console.log('ready')
+    await answer
     for (let n = 0; n < 5; n++) void pool.publish(good)
     return pool.close({ timeoutMs: 500 })
   },
