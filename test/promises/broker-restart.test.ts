@@ -1,15 +1,18 @@
-import { expect } from '@jest/globals'
-import { connect } from 'amqplib'
+import { afterAll, expect } from '@jest/globals'
 import type { PooledProducerError } from '../../lib/errors.ts'
-import { startRabbitmqNode } from '../../lib/testing/rabbitmq-node.ts'
+import { type RabbitmqNode, startRabbitmqNode } from '../../lib/testing/rabbitmq-node.ts'
 import { rabbitmqNodeTest } from '../support/broker.ts'
-import { afterTest } from '../support/cleanup.ts'
 import { until } from '../support/condition.ts'
+import { drain } from '../support/drain.ts'
 import { makeApp } from '../support/pools.ts'
 
 const QUEUE = 'tasks'
 const BATCH = 20
 const MOST_OPEN = 1_000
+
+// One for all: each test leaves it running, with an empty queue.
+let node: RabbitmqNode | undefined
+afterAll(() => node?.stop())
 
 for (const [how, signal, publishTimeoutMs] of [
   ['restarted', 'SIGTERM', 60_000],
@@ -19,8 +22,7 @@ for (const [how, signal, publishTimeoutMs] of [
   rabbitmqNodeTest(
     `when the broker is ${how} while tasks are published, every confirmed task is in the queue`,
     async () => {
-      const node = await startRabbitmqNode()
-      afterTest(() => node.stop())
+      node ??= await startRabbitmqNode()
       const app = makeApp({ broker: node.url, publishTimeoutMs })
       const task = app.createTask('tasks.add', { queue: QUEUE })
       const [confirmed, failures] = [new Set<string>(), [] as PooledProducerError[]]
@@ -61,7 +63,8 @@ for (const [how, signal, publishTimeoutMs] of [
         expect(taskId).toEqual(expect.any(String))
       }
       if (publishTimeoutMs === 60_000) expect(failures).toEqual([])
-      const stored = await idsIn(node.url)
+      const stored = new Set<string>()
+      await drain(node.url, QUEUE, ({ properties }) => stored.add(properties.headers?.id))
       expect([...confirmed].filter((id) => !stored.has(id))).toEqual([])
       const notSent = failures.filter(({ outcome }) => outcome === 'not-sent').map(({ taskId }) => taskId as string)
       expect(notSent.filter((id) => stored.has(id))).toEqual([])
@@ -69,18 +72,4 @@ for (const [how, signal, publishTimeoutMs] of [
     },
     120_000,
   )
-}
-
-/** The ids of all tasks in the queue. */
-async function idsIn(url: string): Promise<Set<string>> {
-  const connection = await connect(url, { noDelay: true })
-  const channel = await connection.createChannel()
-  const ids = new Set<string>()
-  for (;;) {
-    const message = await channel.get(QUEUE, { noAck: true })
-    if (message === false) break
-    ids.add(message.properties.headers?.id)
-  }
-  await connection.close()
-  return ids
 }
