@@ -150,7 +150,7 @@ describe.each(WRITE_PATHS)('with %s', (_, fastPath) => {
     expect(listeners()).toEqual(before)
     const bodies = (await contentsOf(slow)).map(({ content }) => Number(content.toString().replace('message ', '')))
     expect(bodies).toEqual(messages.filter((_, index) => index % 7 === 0).map(({ number }) => number))
-  }, 30_000)
+  })
 
   rabbitmqTest('a message that a full queue refuses is refused, and its neighbours are confirmed', async () => {
     const full = await declared({ maxLength: 1, overflow: 'reject-publish' })

@@ -13,7 +13,7 @@ const DEFAULT_MEMORY = '0.4'
 
 // Started by the first test: where none can be started, no test runs.
 let node: RabbitmqNode | undefined
-afterAll(() => node?.stop(), 30_000)
+afterAll(() => node?.stop())
 
 describe.each(WRITE_PATHS)('while the broker is out of memory, with %s,', (_, fastPath) => {
   rabbitmqNodeTest(

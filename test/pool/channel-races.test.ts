@@ -96,4 +96,4 @@ test('however channels open and callers come and go, nobody shares a channel and
     },
   )
   await fc.assert(property, { numRuns: 300 })
-}, 30_000)
+})

@@ -29,7 +29,7 @@ test('a declaration that the broker does not answer after a reconnect leaves no 
   await expect(declarations.restore(connection)).rejects.toThrow(/did not answer the declaration of a queue whose home/)
   await once(seen[1] as RawChannel, 'close')
   expect(seen).toHaveLength(2)
-}, 15_000)
+})
 
 /** A channel of nobody's, which notes its end. */
 class TestChannel {

@@ -1,4 +1,5 @@
 import { afterAll, expect, test } from '@jest/globals'
+import type { ProducerPool } from '../../lib/pool/producer-pool.ts'
 import { type RabbitmqNode, startRabbitmqNode } from '../../lib/testing/rabbitmq-node.ts'
 import { rabbitmqNodeTest, useBroker } from '../support/broker.ts'
 import { until } from '../support/condition.ts'
@@ -12,13 +13,13 @@ const queues = useQueues(broker.url)
 const GOOD = { exchange: 'amq.fanout', routingKey: '', body: 'x' }
 
 let node: RabbitmqNode | undefined
-afterAll(() => node?.stop(), 30_000)
+afterAll(() => node?.stop())
 
 /** Fails, unless it takes less time than anybody waits for. */
 async function failureAtOnce(promise: Promise<unknown>): Promise<{ retryAfterMs?: number }> {
   const startedAt = performance.now()
   const error = await failureOf(promise)
-  expect(performance.now() - startedAt).toBeLessThan(1_000)
+  expect(performance.now() - startedAt).toBeLessThan(4_000)
   return error
 }
 
@@ -38,13 +39,13 @@ test('in a short outage publishes wait, and go out when the broker is back', asy
 
 test('once the broker has been away for failFastAfterMs, publishes and acquires are refused at once, and told when to come back', async () => {
   const proxy = await makeProxy(broker.url)
-  const pool = await readyPool({ broker: proxy.url, failFastAfterMs: 200, publishTimeoutMs: 5_000 })
+  const pool = await readyPool({ broker: proxy.url, failFastAfterMs: 200, publishTimeoutMs: 10_000 })
   const queue = await queues.declare()
   await proxy.set('refuse')
   proxy.reset()
   await until(() => pool.state === 'connecting')
   const early = failureOf(pool.publish(GOOD, { timeoutMs: 900 }))
-  await until(() => pool.stats().waiting === 0 || failsFast(pool.acquire()))
+  await until(() => failsFast(pool))
 
   const errors = [await failureAtOnce(pool.publish(GOOD)), await failureAtOnce(pool.acquire())]
   for (const error of errors) {
@@ -68,7 +69,8 @@ test('once the broker has been away for failFastAfterMs, publishes and acquires 
 })
 
 /** Whether an acquire is refused before anybody has waited. */
-async function failsFast(acquiring: Promise<unknown>): Promise<boolean> {
+async function failsFast(pool: ProducerPool): Promise<boolean> {
+  const acquiring = pool.acquire().then((producer) => producer.release())
   const waited = new Promise((resolve) => setImmediate(resolve, 'waited'))
   return (await Promise.race([acquiring.catch(() => 'refused'), waited])) === 'refused'
 }
@@ -88,7 +90,7 @@ test('ready waits for a broker that has been away for long', async () => {
   const proxy = await makeProxy(broker.url)
   await proxy.set('refuse')
   const pool = makePool({ broker: proxy.url, failFastAfterMs: 1 })
-  await until(() => failsFast(pool.acquire()))
+  await until(() => failsFast(pool))
   const ready = pool.ready({ timeoutMs: 10_000 })
   await proxy.set('pass')
 
@@ -107,7 +109,7 @@ rabbitmqNodeTest(
     await node.ctl('set_vm_memory_high_watermark', '0.000001')
     const written = pool.publish(GOOD, { timeoutMs: 30_000 })
     await until(() => pool.state === 'blocked')
-    await until(() => failsFast(pool.acquire().then((producer) => producer.release())))
+    await until(() => failsFast(pool))
 
     expect(await failureAtOnce(pool.publish(GOOD))).toMatchObject({
       code: 'ERR_BROKER_BLOCKED',

@@ -214,7 +214,8 @@ test('an acquire that waits in vain says after its time how many channels there 
   expect(error).toMatchObject({ code: 'ERR_ACQUIRE_TIMEOUT', retryable: true, stats: { leased: 2, idle: 0 } })
   expect(error.message).toMatch(/120 ms \(2 leased, 0 idle, 1 waiting, maxChannels 2\)/)
   expect(waitedMs).toBeGreaterThan(115)
-  expect(waitedMs).toBeLessThan(600)
+  // Not the 5 s which the pool gives an acquire of its own.
+  expect(waitedMs).toBeLessThan(4_000)
 
   for (const lease of held) lease.release()
   await until(() => pool.stats().idle === 2)
@@ -331,16 +332,19 @@ test('whoever asks first is served first', async () => {
 test('a lease held for longer than leaseWarnMs is logged once, with the stack of the code that took it', async () => {
   const logger = new RecordedLog()
   const pool = makePool({ broker: broker.url, leaseWarnMs: 40, logger })
-  const [forgotten, returned] = await Promise.all([takeAndForget(pool), pool.acquire()])
+  const returned = await pool.acquire()
   returned.release()
+  const forgotten = await takeAndForget(pool)
   await until(() => logger.of('lease.held').length > 0)
 
   const [record] = logger.of('lease.held')
   expect(record).toMatchObject({ level: 'warn', lease: forgotten.lease, channel: forgotten.channelId })
   expect(record?.heldMs).toBeGreaterThanOrEqual(39)
   expect(record?.stack).toMatch(/takeAndForget/)
-  forgotten.release()
-  expect(logger.of('lease.held')).toHaveLength(1)
+  const later = await pool.acquire()
+  await until(() => logger.of('lease.held').some(({ lease }) => lease === later.lease))
+  expect(logger.of('lease.held').map(({ lease }) => lease)).toEqual([forgotten.lease, later.lease])
+  for (const lease of [forgotten, later]) lease.release()
 })
 
 test('a lease in use is logged with the stack of the code that called use', async () => {

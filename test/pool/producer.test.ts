@@ -59,7 +59,7 @@ describe.each(WRITE_PATHS)('with %s', (_, fastPath) => {
 
   test('a lease outlives its channel, also when there can be only one', async () => {
     const proxy = await makeProxy(broker.url)
-    const pool = makePool({ broker: proxy.url, fastPath, maxChannels: 1, publishTimeoutMs: 3_000 })
+    const pool = makePool({ broker: proxy.url, fastPath, maxChannels: 1, publishTimeoutMs: 30_000 })
     const queue = await queues.declare()
     const producer = await pool.acquire()
     await producer.publish({ routingKey: queue, body: 'before' })
@@ -77,7 +77,7 @@ describe.each(WRITE_PATHS)('with %s', (_, fastPath) => {
 
   test('leases on dead channels keep nobody from publishing', async () => {
     const proxy = await makeProxy(broker.url)
-    const pool = makePool({ broker: proxy.url, fastPath, maxChannels: 2, publishTimeoutMs: 3_000 })
+    const pool = makePool({ broker: proxy.url, fastPath, maxChannels: 2, publishTimeoutMs: 30_000 })
     const queue = await queues.declare()
     const leases = await Promise.all([pool.acquire(), pool.acquire()])
     proxy.reset()

@@ -45,7 +45,7 @@ test('a subscription declares its queue once and gets each message, on a connect
   const pool = await readyPool({ broker: broker.url })
   const queue = queues.name()
   const { subscription, bodies, declared } = listen(pool, queue)
-  await subscription.ready({ timeoutMs: 5_000 })
+  await subscription.ready({ timeoutMs: 30_000 })
   for (const body of ['1', '2', '3']) await pool.publish({ routingKey: queue, body, mandatory: true })
   await until(() => bodies.length === 3)
 
@@ -68,13 +68,13 @@ test('after a lost connection it is declared and consumed again, and misses noth
   const pool = await readyPool({ broker: proxy.url })
   const queue = queues.name()
   const { subscription, bodies, declared } = listen(pool, queue)
-  await subscription.ready({ timeoutMs: 5_000 })
+  await subscription.ready({ timeoutMs: 30_000 })
   send(queue, 'before')
   await until(() => bodies.length === 1)
   proxy.reset()
   await until(() => !subscription.isReady)
   send(queue, 'while away')
-  await subscription.ready({ timeoutMs: 10_000 })
+  await subscription.ready({ timeoutMs: 30_000 })
   send(queue, 'after')
   await until(() => bodies.length >= 3)
 
@@ -87,7 +87,7 @@ test('with acks, what a lost connection swallowed comes again', async () => {
   const pool = await readyPool({ broker: proxy.url })
   const queue = queues.name()
   const { subscription, bodies } = listen(pool, queue, { noAck: false })
-  await subscription.ready({ timeoutMs: 5_000 })
+  await subscription.ready({ timeoutMs: 30_000 })
   await proxy.set('black-hole-down')
   for (const body of ['1', '2', '3']) send(queue, body)
   // The broker has handed them to the socket.
@@ -103,7 +103,7 @@ rabbitmqTest('a queue that somebody deletes is declared again', async () => {
   const pool = await readyPool({ broker: broker.url })
   const queue = queues.name()
   const { subscription, bodies, declared } = listen(pool, queue)
-  await subscription.ready({ timeoutMs: 5_000 })
+  await subscription.ready({ timeoutMs: 30_000 })
   await queues.delete(queue)
   await until(() => declared() === 2 && subscription.isReady)
   send(queue, 'x')
@@ -120,7 +120,7 @@ test('a queue that cannot be declared is tried again, with one line of log, unti
   expect(error).toMatchObject({ code: 'ERR_BROKER_UNAVAILABLE', message: expect.stringContaining('PRECONDITION') })
   await until(() => declared() > 2)
   await queues.delete(queue)
-  await subscription.ready({ timeoutMs: 10_000 })
+  await subscription.ready({ timeoutMs: 30_000 })
   expect(logger.of('pool.warning')).toEqual([
     expect.objectContaining({ reason: 'the subscription test was interrupted', error: expect.anything() }),
   ])
@@ -136,7 +136,7 @@ test('a receiver that throws is logged, and gets the next message all the same',
     throw new Error('on purpose')
   }
   const { subscription } = listen(pool, queue, { received })
-  await subscription.ready({ timeoutMs: 5_000 })
+  await subscription.ready({ timeoutMs: 30_000 })
   for (const body of ['1', '2']) send(queue, body)
   await until(() => calls === 2)
 
@@ -150,7 +150,7 @@ test('what is closed consumes no more, and the pool can be closed after it or in
   const [first, second] = [queues.name(), queues.name()]
   const closed = listen(pool, first)
   const left = listen(pool, second)
-  await Promise.all([closed, left].map(({ subscription }) => subscription.ready({ timeoutMs: 5_000 })))
+  await Promise.all([closed, left].map(({ subscription }) => subscription.ready({ timeoutMs: 30_000 })))
   await closed.subscription.close()
   await closed.subscription.close()
 
@@ -165,7 +165,7 @@ test('what is closed consumes no more, and the pool can be closed after it or in
 test('what is closed as it is being opened leaves no queue behind', async () => {
   const pool = await readyPool({ broker: broker.url })
   const queue = queues.name()
-  await listen(pool, queues.name()).subscription.ready({ timeoutMs: 5_000 })
+  await listen(pool, queues.name()).subscription.ready({ timeoutMs: 30_000 })
   const { subscription, declared } = listen(pool, queue, { dispose: (channel) => channel.deleteQueue(queue) })
   await subscription.close()
 
@@ -191,7 +191,7 @@ rabbitmqNodeTest(
     afterTest(() => node.stop())
     const pool = await readyPool({ broker: node.url })
     const { subscription, bodies } = listen(pool, 'stored')
-    await subscription.ready({ timeoutMs: 5_000 })
+    await subscription.ready({ timeoutMs: 30_000 })
     await pool.publish({ routingKey: 'stored', body: '1', mandatory: true })
     await until(() => bodies.length === 1)
     await subscription.close()
@@ -201,7 +201,7 @@ rabbitmqNodeTest(
     await until(() => pool.state === 'blocked')
 
     const again = listen(pool, 'stored')
-    await again.subscription.ready({ timeoutMs: 5_000 })
+    await again.subscription.ready({ timeoutMs: 30_000 })
     await until(() => again.bodies.includes('2'))
     await node.ctl('set_vm_memory_high_watermark', '0.4')
     await blocked
