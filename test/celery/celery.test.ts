@@ -67,7 +67,8 @@ describe('a real worker', () => {
     ])
 
     expect(Date.now()).toBeGreaterThan(later.getTime())
-    expect(Math.abs(etaOf(counted) - soon)).toBeLessThan(300)
+    expect(etaOf(counted)).toBeGreaterThanOrEqual(soon)
+    expect(etaOf(counted)).toBeLessThan(Date.now())
     expect(etaOf(dated)).toBe(later.getTime())
   })
 
@@ -102,19 +103,15 @@ describe('a real worker', () => {
     })
   })
 
-  celeryTest(
-    'runs the tasks of one turn, each once',
-    async () => {
-      const numbers = Array.from({ length: 40 }, (_, n) => n)
-      const results = await answers(
-        'tasks.add',
-        numbers.map((n) => ({ args: [n, n] })),
-      )
+  celeryTest('runs the tasks of one turn, each once', async () => {
+    const numbers = Array.from({ length: 40 }, (_, n) => n)
+    const results = await answers(
+      'tasks.add',
+      numbers.map((n) => ({ args: [n, n] })),
+    )
 
-      expect(results.map(({ result }) => result)).toEqual(numbers.map((n) => 2 * n))
-    },
-    30_000,
-  )
+    expect(results.map(({ result }) => result)).toEqual(numbers.map((n) => 2 * n))
+  })
 })
 
 describe('sending', () => {
@@ -424,7 +421,7 @@ describe('the option producer', () => {
   })
 
   test('needs no second channel, not even for the first task of a queue', async () => {
-    const app = makeApp({ broker: broker.url, maxChannels: 1, publishTimeoutMs: 2_000 })
+    const app = makeApp({ broker: broker.url, maxChannels: 1, publishTimeoutMs: 30_000 })
     const queue = queues.name()
     await app.pool.use((producer) => app.sendTask('tasks.add', [1], {}, { queue, producer }))
 
@@ -433,7 +430,7 @@ describe('the option producer', () => {
   })
 
   test('sends a task whose queue exists with other arguments, though that costs the lease its channel', async () => {
-    const app = makeApp({ broker: broker.url, maxChannels: 1, publishTimeoutMs: 3_000 })
+    const app = makeApp({ broker: broker.url, maxChannels: 1, publishTimeoutMs: 30_000 })
     const queue = await queues.declare({ durable: false })
     await app.pool.use(async (producer) => {
       await app.sendTask('tasks.add', [1], {}, { queue, producer })
@@ -530,11 +527,10 @@ describe('the option producer', () => {
 describe('limits', () => {
   test('timeoutMs bounds a task that waits for the broker, the declaration included', async () => {
     const logger = new RecordedLog()
-    const app = makeApp({ broker: NOWHERE, logger })
-    const startedAt = performance.now()
+    // The test would be over before the time of the pool.
+    const app = makeApp({ broker: NOWHERE, logger, publishTimeoutMs: 120_000 })
 
     const error = await failureOf(app.sendTask('tasks.add', [1], {}, { timeoutMs: 150, taskId: 'late' }))
-    expect(performance.now() - startedAt).toBeLessThan(1_000)
     expect(error).toMatchObject({
       code: 'ERR_BROKER_UNAVAILABLE',
       outcome: 'not-sent',
@@ -592,11 +588,11 @@ describe('limits', () => {
   })
 
   rabbitmqTest('a refused connection rejects a task that waits for its queue at once', async () => {
-    const app = makeApp({ broker: broker.url, credentials: { username: 'guest', password: 'wrong' } })
-    const startedAt = performance.now()
+    // The test would be over before the time of a publish.
+    const options = { credentials: { username: 'guest', password: 'wrong' }, publishTimeoutMs: 120_000 }
+    const app = makeApp({ broker: broker.url, ...options })
 
     await expect(app.sendTask('tasks.add', [1])).rejects.toMatchObject({ code: 'ERR_BROKER_REFUSED' })
-    expect(performance.now() - startedAt).toBeLessThan(3_000)
   })
 })
 

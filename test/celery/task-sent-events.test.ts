@@ -126,7 +126,7 @@ describe('taskSendSentEvent', () => {
     await proxy.set('pass')
     proxy.reset()
     await Promise.all(sending)
-  }, 30_000)
+  })
 
   celeryTest(
     'is what Celery’s own monitor makes a task of',
@@ -168,7 +168,7 @@ with app.connection() as connection:
       await until(async () => {
         await task.applyAsync([1], { a: 2 })
         return output.includes('watched')
-      }, 20_000)
+      })
 
       expect(output).toContain(`PENDING tasks.watched (1,) {'a': 2} ${queue} `)
     },

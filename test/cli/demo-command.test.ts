@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { demoCommand } from '../../lib/cli/demo-command.ts'
-import { rabbitmqNodeTest, useBroker } from '../support/broker.ts'
+import { rabbitmqNodeTest, uniqueName, useBroker } from '../support/broker.ts'
+import { afterTest } from '../support/cleanup.ts'
 import { startScript } from '../support/script.ts'
 import { writtenTerminal } from './written-terminal.ts'
 
@@ -93,6 +94,12 @@ test.each([
 rabbitmqNodeTest(
   'Ctrl-C ends it with exit code 130 and deletes its queue',
   async () => {
+    // Other files run the demo at the same time, with queues of the same kind.
+    const vhost = uniqueName('demo')
+    await broker.ctl('add_vhost', vhost)
+    afterTest(() => broker.ctl('delete_vhost', vhost))
+    await broker.ctl('set_permissions', '-p', vhost, 'guest', '.*', '.*', '.*')
+    process.env.AMQP_URL = Object.assign(new URL(broker.url), { pathname: vhost }).href
     // Its progress comes to standard output, where the test can wait for it.
     const script = startScript(`
     import process from 'node:process'
@@ -102,7 +109,7 @@ rabbitmqNodeTest(
   `)
     while (!(await script.nextLine()).startsWith('channel-per-call: 0 of')) {}
     const demoQueues = async () =>
-      (await broker.ctl('list_queues', '--quiet', 'name')).match(/^pooled-producer-demo\..*/gm)
+      (await broker.ctl('list_queues', '--quiet', '-p', vhost, 'name')).match(/^pooled-producer-demo\..*/gm)
     expect(await demoQueues()).toHaveLength(1)
 
     script.process.kill('SIGINT')

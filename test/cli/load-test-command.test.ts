@@ -55,7 +55,7 @@ test('--json prints one object with the figures of each mode, and the own queue 
     })),
   })
   expect(await exists(result.queue)).toBe(false)
-}, 30_000)
+})
 
 test('without --json it prints a table, and progress on standard error', async () => {
   const terminal = writtenTerminal()
@@ -69,7 +69,7 @@ test('without --json it prints a table, and progress on standard error', async (
   expect(terminal.out()).toMatch(/^channel-per-call +20 .* 20 +1 +1 /m)
   expect(terminal.err()).toContain('pooled [------------------------] 0 %, 0 of 20')
   for (const mode of ['pooled', 'channel-per-call']) expect(terminal.err()).toMatch(`\n${mode}: 20 tasks in `)
-}, 30_000)
+})
 
 test.each(MODES)(
   '%s sends the task that was asked for to the queue that was named, and leaves it there',
@@ -106,7 +106,7 @@ test('--seconds sends for that long', async () => {
   const [run] = JSON.parse(terminal.out()).runs
   expect(run.elapsedMs).toBeGreaterThanOrEqual(1_000)
   expect(run.tasks).toBeGreaterThan(0)
-}, 30_000)
+})
 
 test('a queue with messages or consumers is flooded only with --force', async () => {
   const full = await queues.declare()
@@ -132,7 +132,7 @@ test('a queue with messages or consumers is flooded only with --force', async ()
   await until(() => consumedTasks === 3)
   await queues.channel.cancel(consumerTag)
   expect(await queues.depth(full)).toBe(4)
-}, 30_000)
+})
 
 test('calls that fail end with exit code 1, after the figures of those that went well', async () => {
   const queue = await queues.declare({
@@ -162,7 +162,7 @@ test('a connection that is lost on the way fails a mode by hand, and what there 
   expect(runs[0].failed).toBeGreaterThan(0)
   expect(terminal.err()).toMatch(/channel-per-call: \d calls? failed: /)
   expect(await exists(queue)).toBe(false)
-}, 30_000)
+})
 
 test.each([
   ['nobody listens', async () => `amqp://127.0.0.1:${await freePort()}`, 'ERR_BROKER_UNAVAILABLE'],

@@ -29,7 +29,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await Promise.all(Object.values(workers).map((worker) => worker?.stop()))
   await redis?.stop()
-}, 30_000)
+})
 
 /** A folder such as a reader's: the package and its neighbours are installed in it. */
 function readersFolder(): string {
@@ -76,7 +76,7 @@ async function atHome(code: string, results: Surroundings['results']): Promise<s
     .replaceAll(/'amqp:\/\/(?:127\.0\.0\.1|rabbit-\d\/prod)?'/g, `'${broker.url}'`)
     .replace(/createClient\((.+?)\)/, `createClient($1, '${queue}')`)
     .replaceAll('redis://127.0.0.1', `${redis?.url}`)
-    .replaceAll('celery@host', /(test-\w+@\S+) ready/.exec(worker?.output() ?? '')?.[1] ?? '')
+    .replaceAll('celery@host', worker?.node ?? '')
     .replaceAll("'tasks.sum'", "'tasks.xsum'")
     .replaceAll("'media'", `'${exchange}'`)
     .replaceAll('`tenant-', `\`${tenant}`)

@@ -55,7 +55,7 @@ async function oneOrder(code: string, amqpUrl: string): Promise<Answer & { exit:
   await until(async () => {
     answer = await post(`http://127.0.0.1:${port}/orders`)
     return answer !== undefined
-  }, 30_000)
+  })
   const exit = once(server.process, 'exit')
   server.process.kill('SIGTERM')
   const [exitCode] = await exit

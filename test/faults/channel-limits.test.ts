@@ -12,7 +12,7 @@ const queues = useQueues(broker.url)
 const GOOD = { exchange: 'amq.fanout', routingKey: '', body: 'x' }
 
 let node: RabbitmqNode | undefined
-afterAll(() => node?.stop(), 30_000)
+afterAll(() => node?.stop())
 
 /** Takes so many leases, of which the last has to wait, and shows that every channel still serves. */
 async function useAllChannels(pool: ReturnType<typeof makePool>, most: number): Promise<void> {

@@ -145,6 +145,7 @@ test("row 68: an ack that comes after its message's deadline is nobody else's", 
     isSettled = true
   })
   await until(() => server.count('BasicPublish') === 2)
+  expect(pool.stats().inFlight).toBe(2)
   server.send(ack(1))
   await until(() => pool.stats().inFlight === 1)
 

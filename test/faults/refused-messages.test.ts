@@ -11,7 +11,7 @@ const broker = useBroker()
 const queues = useQueues(broker.url)
 
 let node: RabbitmqNode | undefined
-afterAll(() => node?.stop(), 30_000)
+afterAll(() => node?.stop())
 
 /** Publishes one bad message among good ones: the bad one's error, when all the good ones arrive. */
 async function failureAmongGood(pool: ReturnType<typeof makePool>, queue: string, bad: object) {

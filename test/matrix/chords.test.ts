@@ -28,7 +28,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await worker?.stop()
   await redis?.stop()
-}, 30_000)
+})
 
 describe('a real worker’s request object is the same, whoever started the chord:', () => {
   for (const { title } of CHORD_CALLS) chordTest(title, () => expectAlike(made.get(title) as BothSides))

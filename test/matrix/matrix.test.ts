@@ -20,7 +20,7 @@ beforeAll(async () => {
   const backend = { ours: 'rpc://', celery: 'rpc://' }
   made = await madeByBoth(CALLS, worker, { broker: broker.url, backend, queue: worker.queue })
 }, 180_000)
-afterAll(() => worker?.stop(), 30_000)
+afterAll(() => worker?.stop())
 
 describe('a real worker’s request object is the same, whoever made the call:', () => {
   for (const { title } of CALLS) celeryTest(title, () => expectAlike(made.get(title) as BothSides))

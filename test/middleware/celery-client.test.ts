@@ -315,7 +315,7 @@ describe('what is wrong with a call', () => {
 
     expect(await script.nextLine()).toBe('alive')
     expect(await script.ended).toEqual({ code: 0, signal: null })
-  }, 30_000)
+  })
 })
 
 rabbitmqTest(

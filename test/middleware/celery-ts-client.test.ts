@@ -169,7 +169,7 @@ describe('what goes wrong', () => {
   })
 
   test('a client of a Redis broker is refused: its workers listen elsewhere', async () => {
-    const redis = Object.assign(Object.create(RedisBroker.prototype), {})
+    const redis = Object.create(RedisBroker.prototype)
     const client = new Client({ brokers: [redis], id: 'app' })
 
     expect(() => withPooledProducer(client, makePool({ broker: broker.url }))).toThrow(

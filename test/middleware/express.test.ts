@@ -187,12 +187,10 @@ test("another's pool that confirms nothing in time is left open, is told of, and
   expect(pool.stats()).toMatchObject({ state: 'connecting', waiting: 1 })
 })
 
-redisTest(
-  'a process that waits for results in Redis ends by itself once it was told to',
-  async () => {
-    const redis = await startRedisServer()
-    afterTest(() => redis.stop())
-    const script = startScript(`
+redisTest('a process that waits for results in Redis ends by itself once it was told to', async () => {
+  const redis = await startRedisServer()
+  afterTest(() => redis.stop())
+  const script = startScript(`
     import { createServer } from 'node:http'
     import { createCelery } from '../../lib/index.ts'
     import { shutDownOnSignal } from '../../lib/middleware/express.ts'
@@ -205,13 +203,11 @@ redisTest(
     console.log('waiting')
     console.log(await waiting)
   `)
-    afterTest(() => script.process.kill('SIGKILL'))
-    expect(await script.nextLine()).toBe('waiting')
+  afterTest(() => script.process.kill('SIGKILL'))
+  expect(await script.nextLine()).toBe('waiting')
 
-    script.process.kill('SIGTERM')
+  script.process.kill('SIGTERM')
 
-    expect(await script.nextLine()).toBe('ERR_POOL_CLOSED')
-    expect(await script.ended).toEqual({ code: 0, signal: null })
-  },
-  30_000,
-)
+  expect(await script.nextLine()).toBe('ERR_POOL_CLOSED')
+  expect(await script.ended).toEqual({ code: 0, signal: null })
+})

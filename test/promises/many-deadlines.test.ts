@@ -9,4 +9,4 @@ test('fifty thousand tasks whose deadline comes at once hold up nothing', async 
   expect(codes).toEqual({ ERR_BROKER_UNAVAILABLE: 50_000 })
   expect(stats).toMatchObject({ failures: 50_000, waiting: 0, bufferedBytes: 0 })
   expect(longestHeldMs).toBeLessThan(50)
-}, 30_000)
+})

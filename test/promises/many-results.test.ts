@@ -40,7 +40,7 @@ rabbitmqNodeTest(
     const task = app.createTask<[number], number>('tasks.echo', { queue: 'tasks' })
     const before = await Promise.all(Array.from({ length: 40 }, (_, n) => task.delay(n)))
     const replyTo = await replyToOf(node.url)
-    const waits = before.map((result, n) => result.get({ timeoutMs: n < 20 ? 60_000 : 4_000 }))
+    const waits = before.map((result, n) => result.get({ timeoutMs: n < 20 ? 150_000 : 4_000 }))
     const outcomes = Promise.allSettled(waits)
 
     await node.kill('SIGTERM')
@@ -64,7 +64,7 @@ rabbitmqNodeTest(
     expect(await after.get({ timeoutMs: 30_000 })).toBe('done')
     await until(() => app.pool.state === 'open')
   },
-  120_000,
+  180_000,
 )
 
 async function replyToOf(url: string): Promise<string> {

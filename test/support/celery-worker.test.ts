@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await connection?.close()
   await worker?.stop()
-}, 30_000)
+})
 
 interface Result {
   status: string

@@ -56,7 +56,7 @@ export function useCeleryWorker(options: CeleryWorkerOptions): () => CeleryWorke
   beforeAll(async () => {
     if (hasCelery()) worker = await startCeleryWorker(options)
   }, 90_000)
-  afterAll(() => worker?.stop(), 30_000)
+  afterAll(() => worker?.stop())
   return () => worker as CeleryWorker
 }
 

@@ -11,4 +11,4 @@ export function afterTest(cleanUp: CleanUp): void {
 
 afterEach(async () => {
   for (const cleanUp of pending.splice(0).reverse()) await cleanUp()
-}, 30_000)
+})

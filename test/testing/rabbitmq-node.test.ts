@@ -24,7 +24,7 @@ function folderOf(node: RabbitmqNode): string {
   return node.ctlCommand.env.HOME as string
 }
 
-function answers(port: number, timeoutMs = 2_000): Promise<boolean> {
+function answers(port: number, timeoutMs = 20_000): Promise<boolean> {
   return greet({ host: '127.0.0.1', port }, timeoutMs).then(
     () => true,
     () => false,

@@ -67,7 +67,7 @@ describe('with a tracer from the start', () => {
   let steps: Map<string, Step>
   beforeAll(async () => {
     steps = await run('traced-from-the-start.mjs')
-  }, 30_000)
+  })
 
   test.each([
     ['delay', 50],
@@ -112,7 +112,7 @@ describe('with a tracer that patches amqplib after the pool was opened', () => {
   let steps: Map<string, Step>
   beforeAll(async () => {
     steps = await run('traced-later.mjs')
-  }, 30_000)
+  })
 
   test('messages take the fast path before', () => {
     expect(stepOf(steps, 'before')).toMatchObject({ result: true, spans: [], traceparents: [null, null], warnings: [] })
@@ -136,7 +136,7 @@ describe('with traceTasks beside the instrumentation of amqplib', () => {
   let steps: Map<string, Step>
   beforeAll(async () => {
     steps = await run('traced-tasks.mjs')
-  }, 30_000)
+  })
 
   test('the request’s span holds the task’s, which holds that of amqplib’s publish, whose trace is in the headers', () => {
     const { spans, traceparents } = stepOf(steps, 'requests')

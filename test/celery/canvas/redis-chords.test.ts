@@ -25,7 +25,7 @@ describe('with workers whose backend is Redis', () => {
   afterAll(async () => {
     await worker?.stop()
     await redis?.stop()
-  }, 30_000)
+  })
 
   function tasks(app: Celery = makeApp({ broker: broker.url, backend: redis.url })) {
     const options = { queue: worker.queue }
@@ -108,24 +108,20 @@ describe('a chord that nobody could start', () => {
     expect(app.pool.stats()).toMatchObject({ confirms: 0 })
   })
 
-  redisTest(
-    'is rejected when Redis does not answer, and nothing is sent',
-    async () => {
-      const redis = await startRedisServer()
-      afterTest(() => redis.stop())
-      const app = makeApp({ broker: broker.url, backend: redis.url })
-      const add = app.createTask('tasks.add', { queue: queues.name() })
-      await redis.kill()
-      const error = await failureOf(chord([add.s(1), add.s(2)], add.s(3)).applyAsync())
+  redisTest('is rejected when Redis does not answer, and nothing is sent', async () => {
+    const redis = await startRedisServer()
+    afterTest(() => redis.stop())
+    const app = makeApp({ broker: broker.url, backend: redis.url })
+    const add = app.createTask('tasks.add', { queue: queues.name() })
+    await redis.kill()
+    const error = await failureOf(chord([add.s(1), add.s(2)], add.s(3)).applyAsync())
 
-      expect(error).toMatchObject({
-        code: 'ERR_RESULT_TIMEOUT',
-        outcome: 'not-sent',
-        retryable: true,
-        message: expect.stringMatching(/^a chord was not started, as its backend could not be told: /),
-      })
-      expect(app.pool.stats()).toMatchObject({ confirms: 0 })
-    },
-    30_000,
-  )
+    expect(error).toMatchObject({
+      code: 'ERR_RESULT_TIMEOUT',
+      outcome: 'not-sent',
+      retryable: true,
+      message: expect.stringMatching(/^a chord was not started, as its backend could not be told: /),
+    })
+    expect(app.pool.stats()).toMatchObject({ confirms: 0 })
+  })
 })

@@ -22,7 +22,7 @@ describe('a real worker', () => {
     worker = await startCeleryWorker({ brokerUrl: broker.url, backend: 'rpc://' })
     node = worker.node
   }, 90_000)
-  afterAll(() => worker?.stop(), 30_000)
+  afterAll(() => worker?.stop())
 
   /** Other tests have workers on the same broker: only ours is meant. */
   function ours(app: Celery) {
@@ -32,83 +32,71 @@ describe('a real worker', () => {
   celeryTest('answers a ping, alone and among all', async () => {
     const { control } = makeApp({ broker: broker.url })
     const alone = await control.ping({ destination: node, timeoutMs: 20_000 })
-    const among = await control.ping({ timeoutMs: 2_000 })
+    // How many others there are nobody knows: each ping of all waits for its whole time.
+    await until(async () => (await control.ping({ timeoutMs: 500 })).some((reply) => node in reply))
 
     expect(alone).toEqual([{ [node]: { ok: 'pong' } }])
-    expect(among).toContainEqual({ [node]: { ok: 'pong' } })
     expect(await control.ping({ pattern: `${node.slice(0, 10)}*`, limit: 1, timeoutMs: 20_000 })).toEqual(alone)
   })
 
-  celeryTest(
-    'tells its tasks, its queues, its numbers and its settings',
-    async () => {
-      const app = makeApp({ broker: broker.url })
-      const inspect = ours(app)
-      const [registered, queuesOf, stats, conf, clock, report] = await Promise.all([
-        inspect.registered(),
-        inspect.activeQueues(),
-        inspect.stats(),
-        inspect.conf(),
-        inspect.clock(),
-        inspect.report(),
-      ])
+  celeryTest('tells its tasks, its queues, its numbers and its settings', async () => {
+    const app = makeApp({ broker: broker.url })
+    const inspect = ours(app)
+    const [registered, queuesOf, stats, conf, clock, report] = await Promise.all([
+      inspect.registered(),
+      inspect.activeQueues(),
+      inspect.stats(),
+      inspect.conf(),
+      inspect.clock(),
+      inspect.report(),
+    ])
 
-      expect(registered[node]).toEqual(expect.arrayContaining(['tasks.add', 'tasks.mul']))
-      expect(queuesOf[node]).toEqual([expect.objectContaining({ name: worker.queue })])
-      expect(stats[node]).toMatchObject({ pid: worker.pid, pool: expect.any(Object), total: expect.any(Object) })
-      expect(conf[node]).toMatchObject({ include: expect.arrayContaining(['celery_tasks']) })
-      expect(clock[node]).toEqual({ clock: expect.any(Number) })
-      expect(report[node]?.ok).toContain('celery')
-      await app.control.rateLimit('tasks.mul', '100/s', { destination: [node] })
-      expect((await inspect.registered('rate_limit'))[node]?.join()).toContain('tasks.mul [rate_limit=100/s]')
-      expect((await inspect.registered())[node]).toContain('tasks.mul')
-      expect((await inspect.registered('rate_limit'))[node]?.join()).toContain('tasks.add')
-    },
-    30_000,
-  )
+    expect(registered[node]).toEqual(expect.arrayContaining(['tasks.add', 'tasks.mul']))
+    expect(queuesOf[node]).toEqual([expect.objectContaining({ name: worker.queue })])
+    expect(stats[node]).toMatchObject({ pid: worker.pid, pool: expect.any(Object), total: expect.any(Object) })
+    expect(conf[node]).toMatchObject({ include: expect.arrayContaining(['celery_tasks']) })
+    expect(clock[node]).toEqual({ clock: expect.any(Number) })
+    expect(report[node]?.ok).toContain('celery')
+    await app.control.rateLimit('tasks.mul', '100/s', { destination: [node] })
+    expect((await inspect.registered('rate_limit'))[node]?.join()).toContain('tasks.mul [rate_limit=100/s]')
+    expect((await inspect.registered())[node]).toContain('tasks.mul')
+    expect((await inspect.registered('rate_limit'))[node]?.join()).toContain('tasks.add')
+  })
 
-  celeryTest(
-    'does not start a task that is revoked while it waits',
-    async () => {
-      const app = makeApp({ broker: broker.url })
-      const replyTo = await queues.declare({ durable: false })
-      const { taskId } = await app.sendTask('tasks.add', [1, 2], {}, { queue: worker.queue, countdown: 3, replyTo })
-      const inspect = ours(app)
-      await until(async () => (await inspect.scheduled())[node]?.some(({ request }) => request.id === taskId) ?? false)
-      const replies = await app.control.revoke(taskId, { destination: node, reply: true, timeoutMs: 20_000 })
+  celeryTest('does not start a task that is revoked while it waits', async () => {
+    const app = makeApp({ broker: broker.url })
+    const replyTo = await queues.declare({ durable: false })
+    const { taskId } = await app.sendTask('tasks.add', [1, 2], {}, { queue: worker.queue, countdown: 3, replyTo })
+    const inspect = ours(app)
+    await until(async () => (await inspect.scheduled())[node]?.some(({ request }) => request.id === taskId) ?? false)
+    const replies = await app.control.revoke(taskId, { destination: node, reply: true, timeoutMs: 20_000 })
 
-      expect(replies).toEqual([{ [node]: { ok: expect.stringContaining(taskId) } }])
-      expect((await inspect.revoked())[node]).toContain(taskId)
-      const [result] = (await queues.take(replyTo, 1)) as [ConsumeMessage]
-      expect(JSON.parse(result.content.toString())).toMatchObject({ task_id: taskId, status: 'REVOKED' })
-    },
-    30_000,
-  )
+    expect(replies).toEqual([{ [node]: { ok: expect.stringContaining(taskId) } }])
+    expect((await inspect.revoked())[node]).toContain(taskId)
+    const [result] = (await queues.take(replyTo, 1)) as [ConsumeMessage]
+    expect(JSON.parse(result.content.toString())).toMatchObject({ task_id: taskId, status: 'REVOKED' })
+  })
 
-  celeryTest(
-    'takes on a queue, gives it up, and gets limits',
-    async () => {
-      const app = makeApp({ broker: broker.url })
-      const [queue, replyTo] = [queues.name(), await queues.declare({ durable: false })]
-      const options = { destination: node, reply: true, timeoutMs: 20_000 }
-      const added = await app.control.addConsumer(queue, options)
-      await app.sendTask('tasks.add', [1, 2], {}, { queue, replyTo })
-      await queues.take(replyTo, 1)
+  celeryTest('takes on a queue, gives it up, and gets limits', async () => {
+    const app = makeApp({ broker: broker.url })
+    const [queue, replyTo] = [queues.name(), await queues.declare({ durable: false })]
+    const options = { destination: node, reply: true, timeoutMs: 20_000 }
+    const added = await app.control.addConsumer(queue, options)
+    await app.sendTask('tasks.add', [1, 2], {}, { queue, replyTo })
+    await queues.take(replyTo, 1)
 
-      expect(added).toEqual([{ [node]: { ok: `add consumer ${queue}` } }])
-      expect(await app.control.cancelConsumer(queue, options)).toEqual([
-        { [node]: { ok: `no longer consuming from ${queue}` } },
-      ])
-      expect(await app.control.rateLimit('tasks.mul', '100/m', options)).toEqual([
-        { [node]: { ok: 'new rate limit set successfully' } },
-      ])
-      expect(await app.control.timeLimit('tasks.mul', { soft: 5, hard: 10, ...options })).toEqual([
-        { [node]: { ok: 'time limits set successfully' } },
-      ])
-      await queues.channel.deleteExchange(queue)
-    },
-    30_000,
-  )
+    expect(added).toEqual([{ [node]: { ok: `add consumer ${queue}` } }])
+    expect(await app.control.cancelConsumer(queue, options)).toEqual([
+      { [node]: { ok: `no longer consuming from ${queue}` } },
+    ])
+    expect(await app.control.rateLimit('tasks.mul', '100/m', options)).toEqual([
+      { [node]: { ok: 'new rate limit set successfully' } },
+    ])
+    expect(await app.control.timeLimit('tasks.mul', { soft: 5, hard: 10, ...options })).toEqual([
+      { [node]: { ok: 'time limits set successfully' } },
+    ])
+    await queues.channel.deleteExchange(queue)
+  })
 
   celeryTest('says what it has against a command, and other commands are for others', async () => {
     const app = makeApp({ broker: broker.url })
@@ -135,13 +123,12 @@ describe('a real worker', () => {
     'ends when it is told to',
     async () => {
       const other = await startCeleryWorker({ brokerUrl: broker.url })
-      const name = /(test-\S+@\S+) ready\./.exec(other.output())?.[1] as string
       const app = makeApp({ broker: broker.url })
-      await app.control.shutdown({ destination: name })
+      await app.control.shutdown({ destination: other.node })
       await until(() => other.output().includes('Shutdown') || other.output().includes('shutdown'), 20_000)
       await other.stop()
 
-      expect(await app.control.ping({ destination: name, timeoutMs: 300 })).toEqual([])
+      expect(await app.control.ping({ destination: other.node, timeoutMs: 300 })).toEqual([])
     },
     60_000,
   )

@@ -26,11 +26,11 @@ beforeAll(async () => {
   redis = createClient({ url: server.url })
   redis.on('error', () => {})
   await redis.connect()
-}, 30_000)
+})
 afterAll(async () => {
   redis?.destroy()
   await server?.stop()
-}, 30_000)
+})
 
 /** Stores a state as a worker does. */
 async function store(taskId: string, answer: object = {}, prefix = ''): Promise<void> {
@@ -53,7 +53,7 @@ describe('with a real worker', () => {
   beforeAll(async () => {
     if (hasCelery() && hasRedis()) worker = await startCeleryWorker({ brokerUrl: broker.url, backend: server.url })
   }, 90_000)
-  afterAll(() => worker?.stop(), 30_000)
+  afterAll(() => worker?.stop())
 
   celeryTest('values, exceptions and states of tasks come from Redis', async () => {
     const app = makeApp({ broker: broker.url, backend: server.url, taskDefaultQueue: worker.queue })

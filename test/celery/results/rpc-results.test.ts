@@ -146,7 +146,7 @@ test('a loop over the progress that is left early leaves nothing behind', async 
 })
 
 test('no more results are kept than maxKeptResults, and none longer than resultExpires', async () => {
-  const app = makeApp({ ...RPC, maxKeptResults: 3, resultExpires: 1 })
+  const app = makeApp({ ...RPC, maxKeptResults: 3, resultExpires: 2 })
   const worker = await puppetWorker(app, queues)
   for (const taskId of ['1', '2', '3', '4', '5']) worker.answer({ taskId, result: taskId })
   await until(() => app.resultStats().received === 5)
@@ -318,4 +318,4 @@ test('a process ends as soon as its apps are closed, whatever of their queues th
 
   expect(await script.nextLine()).toBe('soon')
   expect(await script.ended).toEqual({ code: 0, signal: null })
-}, 30_000)
+})
