@@ -86,6 +86,16 @@ test('fifty thousand put back one by one before a long line leave in the order o
   expect([queue.length, count.waiting]).toEqual([0, 0])
 })
 
+test('what is put back stays before a long line of which most is settled where it stands', () => {
+  const { queue } = newQueue()
+  const [waiting, back] = [publishes(3_000), publishes(2)]
+  for (const publish of waiting) queue.push(publish)
+  queue.pushFront(back)
+  for (const publish of waiting.slice(0, 2_500)) settle(publish)
+
+  expect(queue.takeAll()).toEqual([...back, ...waiting.slice(2_500)])
+})
+
 test('what was settled where it stood is passed over, and counts no more', () => {
   const { queue, count } = newQueue()
   const items = publishes(5)

@@ -112,7 +112,7 @@ test('what is refused before it is a publish is counted and logged as one that f
   const error = new PooledProducerError('ERR_INVALID_OPTION', 'bad')
 
   expect(await failureOf(settlement.refuse(error, 'shop.ship', 'a'))).toBe(error)
-  expect(error).toMatchObject({ taskId: 'a' })
+  expect(error).toMatchObject({ outcome: 'not-sent', taskId: 'a' })
   expect(counters).toMatchObject({ publishes: 1, failures: 1, unsettled: 0 })
   expect(records.records).toMatchObject([{ event: 'publish.fail', task: 'shop.ship', taskId: 'a', attempt: 0 }])
 
