@@ -62,7 +62,7 @@ export interface AppOptions extends RoutingOptions, ResultOptions {
    * development. Default: false.
    */
   taskAlwaysEager?: boolean
-  /** What runs in the place of a worker's tasks, by their names, where `taskAlwaysEager` is true. */
+  /** What runs in the place of a worker's tasks, by their names, where `taskAlwaysEager` is true and in tests. */
   taskHandlers?: Readonly<Record<string, TaskHandler>>
   /**
    * True: json carries Dates and binary data in kombu's typed envelopes, for workers with kombu 5.3 or later.
@@ -152,6 +152,9 @@ export function celeryParts(given: CeleryOptions = {}): CeleryParts {
 
   if (typeof (pool as ProducerPool | null)?.send !== 'function')
     throw invalidOption(`pool must be a ProducerPool, got ${describe(pool)}`)
+  if (options.taskAlwaysEager && !((pool as unknown) instanceof LocalPool)) {
+    throw invalidOption('taskAlwaysEager sends no task, and a pool is given to send them')
+  }
   const extra = Object.keys(rest).find((name) => rest[name] !== undefined)
   if (extra !== undefined) throw invalidOption(`${extra} is an option of a pool, and a pool is given already`)
   return { pool, ownsPool: false, ...parts }

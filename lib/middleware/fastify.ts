@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastif
 import fastifyPlugin from 'fastify-plugin'
 import { type Celery, createCelery } from '../celery/celery.ts'
 import type { CeleryOptions } from '../celery/celery-options.ts'
+import { PooledProducerError } from '../errors.ts'
 import { clientSignal } from './request/client-signal.ts'
 import { checkTimeLimit, closeApp } from './request/closed-app.ts'
 import { type PoolHealth, poolHealth } from './request/pool-health.ts'
@@ -46,6 +47,11 @@ const plugin: FastifyPluginAsync<CeleryPluginOptions> = async (server, options) 
   const { app: given, waitForBroker = true, readyTimeoutMs, closeTimeoutMs, ...celeryOptions } = options
   checkTimeLimit('readyTimeoutMs', readyTimeoutMs)
   checkTimeLimit('closeTimeoutMs', closeTimeoutMs)
+  const [extra] = Object.entries(celeryOptions).find(([, value]) => value !== undefined) ?? []
+  if (given !== undefined && extra !== undefined) {
+    const text = `${extra} is an option of a new app, and an app is given already`
+    throw new PooledProducerError('ERR_INVALID_OPTION', text)
+  }
   // A pool that exists logs as it was told to.
   const { pool, logger = server.log } = celeryOptions
   const app = given ?? createCelery(pool === undefined ? { ...celeryOptions, logger } : celeryOptions)

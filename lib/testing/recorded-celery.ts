@@ -20,7 +20,7 @@ export class RecordedCelery<Tasks = AnyTasks> extends Celery<Tasks> {
   constructor(options: AppOptions = {}) {
     const sent: LocalTask[] = []
     const failures: Error[] = []
-    const handlers = new Map<string, TaskHandler>()
+    const handlers = new Map(Object.entries(options.taskHandlers ?? {}))
     const pool = new LocalPool(handlers, false, (task) => {
       const failure = failures.shift()
       if (failure !== undefined) throw failure

@@ -719,6 +719,16 @@ test.each([null, 7, {}])('a pool that is %j is ERR_INVALID_OPTION', (pool) => {
   )
 })
 
+test('tasks cannot run in this process and go through a pool that is given', () => {
+  const pool = makePool({ broker: NOWHERE })
+  const text = 'taskAlwaysEager sends no task, and a pool is given to send them'
+
+  expect(() => createCelery({ pool, taskAlwaysEager: true })).toThrow(
+    expect.objectContaining({ code: 'ERR_INVALID_OPTION', message: text }),
+  )
+  expect(createCelery({ pool, taskAlwaysEager: false }).pool).toBe(pool)
+})
+
 test('options that are undefined stand beside a pool', () => {
   const pool = makePool({ broker: NOWHERE })
 

@@ -169,6 +169,15 @@ test('an app that was made elsewhere stays open when the server closes', async (
   expect(app.pool.state).toBe('open')
 })
 
+test('an app that was made elsewhere goes with no options of a new one', async () => {
+  const app = makeApp({ broker: NOWHERE })
+
+  await expect(serverWith({ app, waitForBroker: false, taskDefaultQueue: 'mail' })).rejects.toMatchObject({
+    code: 'ERR_INVALID_OPTION',
+    message: 'taskDefaultQueue is an option of a new app, and an app is given already',
+  })
+})
+
 test('under-pressure takes the health check: 503 while tasks do not get through', async () => {
   const [up, down] = [
     await serverWith({ broker: broker.url }),

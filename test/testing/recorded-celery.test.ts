@@ -99,6 +99,14 @@ describe('createTestCelery', () => {
     expect(await waiting).toMatchObject({ code: 'ERR_POOL_CLOSED' })
   })
 
+  test('runs the handlers that it was made with, as an app that is eager does', async () => {
+    const app = createTestCelery({ taskHandlers: { 'math.add': ([x, y]) => Number(x) + Number(y) } })
+    const result = await app.sendTask('math.add', [2, 3])
+
+    expect(await result.get()).toBe(5)
+    expect(() => createTestCelery({ taskHandlers: { 'math.add': 5 as never } })).toThrow(/taskHandlers\.math\.add/)
+  })
+
   test('has no broker to lease a channel of, or to publish to', async () => {
     const { pool } = createTestCelery()
     const refused = { code: 'ERR_INVALID_OPTION', message: 'there is no broker here: tasks run in this process' }
