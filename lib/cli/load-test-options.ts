@@ -4,6 +4,7 @@ import { taskName } from '../celery/options/task-options.ts'
 import { closestName } from '../closest-name.ts'
 import { integer } from '../integer.ts'
 import { poolOptions } from '../options.ts'
+import { isObject } from '../plain-object.ts'
 import { describe } from '../shown-value.ts'
 import { LOAD_MODES, type LoadMode } from './load-modes.ts'
 import type { ProfileRequest } from './load-profile.ts'
@@ -141,10 +142,6 @@ function parseJson(name: string, text: string, expected: string, isExpected: (va
   }
   if (!isExpected(value)) throw new Error(`${name} must be ${expected}, got ${describe(value)}`)
   return value
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function wholeNumber(name: string, text: string, max: number): number {

@@ -66,7 +66,7 @@ function keywordType(parameters: readonly Parameter[]): string | undefined {
 }
 
 /** A shape as TypeScript writes it. */
-export function typeText(shape: Shape): string {
+function typeText(shape: Shape): string {
   if (typeof shape === 'string') return shape
   if ('list' in shape) return arrayOf(shape.list)
   if ('dict' in shape) return `Record<string, ${typeText(shape.dict)}>`

@@ -1,5 +1,5 @@
 /** What is counted in each stretch of time. */
-export const COUNTED = ['publishes', 'channelsOpened', 'failures', 'retries', 'connectionsLost', 'blocked'] as const
+const COUNTED = ['publishes', 'channelsOpened', 'failures', 'retries', 'connectionsLost', 'blocked'] as const
 
 type Counts = Record<(typeof COUNTED)[number], number>
 

@@ -44,8 +44,6 @@ const MAKERS: Readonly<Record<string, () => Serializer>> = {
   },
 }
 
-const LONE_SURROGATE = /\p{Surrogate}/u
-
 const PICKLE =
   'pickle is not offered: whoever reads it runs the code of whoever wrote it; use json, yaml or msgpack, ' +
   'or a serializer of your own'
@@ -107,7 +105,7 @@ function msgpackEncoder(): (value: unknown) => Uint8Array {
 
 /** Python refuses UTF-8 with half a pair of surrogates in it: the worker would drop the message. */
 function checkStrings(value: unknown): void {
-  if (typeof value === 'string' && LONE_SURROGATE.test(value)) {
+  if (typeof value === 'string' && !value.isWellFormed()) {
     throw invalid('a string of the arguments holds half a pair of surrogates, which msgpack cannot carry')
   }
   if (typeof value !== 'object' || value === null || isBinary(value)) return

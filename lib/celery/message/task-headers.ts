@@ -55,7 +55,7 @@ export function userHeaders(headers: unknown): HeaderTable {
       throw invalid(`headers.${name}`, 'begins with _, and would harm the worker')
     if (RESERVED.has(name)) throw invalid(`headers.${name}`, "is one of Celery's own headers and cannot be set")
   }
-  return amqpTable('headers', headers)
+  return headerTable('headers', headers)
 }
 
 /**
@@ -64,19 +64,9 @@ export function userHeaders(headers: unknown): HeaderTable {
  * @param path what the table is called in errors.
  * @throws {PooledProducerError} ERR_INVALID_TASK names the value by its path, and says what AMQP has against it.
  */
-export function amqpTable(path: string, table: unknown): HeaderTable {
+export function headerTable(path: string, table: unknown): HeaderTable {
   if (!isPlainObject(table)) throw invalid(path, `must be a plain object, got ${describe(table)}`)
   return tableCopy(path, table, 0)
-}
-
-/**
- * A frozen copy of a table that goes into a header.
- *
- * @throws {PooledProducerError} ERR_INVALID_TASK names the entry.
- */
-export function headerTable(name: string, table: unknown): HeaderTable {
-  if (!isPlainObject(table)) throw invalid(name, `must be a plain object, got ${describe(table)}`)
-  return tableCopy(name, table, 0)
 }
 
 function valueCopy(path: string, value: unknown, depth: number): HeaderValue {

@@ -4,7 +4,7 @@ import { closestName } from '../../closest-name.ts'
 import { type ErrorCode, PooledProducerError } from '../../errors.ts'
 import { isPlainObject } from '../../plain-object.ts'
 import { describe } from '../../shown-value.ts'
-import { amqpTable, type HeaderTable } from '../message/task-headers.ts'
+import { type HeaderTable, headerTable } from '../message/task-headers.ts'
 
 const MAX_SHORT_BYTES = 255
 /** amqplib encodes no larger table. */
@@ -98,7 +98,7 @@ export class Fields {
     if (value === undefined) return NO_VALUES
     let table: HeaderTable
     try {
-      table = amqpTable(this.#path(name), value)
+      table = headerTable(this.#path(name), value)
     } catch (error) {
       throw this.invalid((error as Error).message)
     }

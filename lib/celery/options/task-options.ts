@@ -70,7 +70,7 @@ const RULES: { readonly [Name in keyof TaskOptionValues]: Rule<unknown> } = {
   signal: abortSignal,
   serializer: nonEmptyText,
   compression: nonEmptyText,
-  stamps: (name, value) => headerTable(name, value),
+  stamps: headerTable,
   stampedHeaders: names,
   replacedTaskNesting: integerFrom(0, MAX_INTEGER),
   link: signatures,

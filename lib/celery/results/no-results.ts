@@ -7,7 +7,7 @@ import type { TaskMeta } from './task-meta.ts'
 const NONE: ResultStats = Object.freeze({ waiting: 0, kept: 0, keptBytes: 0, received: 0, dropped: 0, evicted: 0 })
 
 /** In the place of a backend where no results come: whoever asks for one is told why. */
-export class NoResults implements ResultBackend {
+class NoResults implements ResultBackend {
   readonly replyTo = undefined
   readonly timeoutMs = 0
   readonly obstacle = undefined
