@@ -133,7 +133,9 @@ export function poolOptions(options: PoolOptions = {}): EffectivePoolOptions {
   }
 
   const { fastPath = true, name = 'default' } = options
-  if (typeof name !== 'string' || name === '') throw invalid(`name must be a string, got ${describe(name)}`)
+  if (typeof name !== 'string' || name === '') {
+    throw invalid(`name must be a string that is not empty, got ${describe(name)}`)
+  }
   if (typeof fastPath !== 'boolean') throw invalid(`fastPath must be true or false, got ${describe(fastPath)}`)
   const { tls, credentials, logger } = options
   if (tls !== undefined && typeof tls !== 'function' && !isObject(tls)) {
