@@ -5,11 +5,10 @@ import { type ErrorCode, PooledProducerError } from '../../errors.ts'
 import { isPlainObject } from '../../plain-object.ts'
 import { describe } from '../../shown-value.ts'
 import { type HeaderTable, headerTable } from '../message/task-headers.ts'
+import { CONTROL_CHARACTER, MAX_SHORT_BYTES } from './option-rules.ts'
 
-const MAX_SHORT_BYTES = 255
 /** amqplib encodes no larger table. */
 const MAX_TABLE_BYTES = 65_536
-const CONTROL_CHARACTER = /\p{Cc}/u
 
 /** Reads the fields of an object that a caller gave; an error names the field by its whole path. */
 export class Fields {

@@ -11,9 +11,9 @@ import { isoFormat, isoToUtc } from '../message/iso-time.ts'
 export type Rule<T> = (name: string, value: unknown) => T
 
 /** The longest string that AMQP holds outside a header table. */
-const MAX_SHORT_BYTES = 255
-// Half of a surrogate pair is none, but has no bytes in UTF-8: another character would arrive.
-const CONTROL_CHARACTER = /[\p{Cc}\p{Cs}]/u
+export const MAX_SHORT_BYTES = 255
+/** Half of a surrogate pair is none, but has no bytes in UTF-8: another character would arrive. */
+export const CONTROL_CHARACTER: RegExp = /[\p{Cc}\p{Cs}]/u
 /** 68 years; Celery's own lower bound. */
 const MAX_SECONDS = 2 ** 31
 const ZONELESS = /^\d{4}-\d\d-\d\d(?:[T ][\d:.,]*)?$/i

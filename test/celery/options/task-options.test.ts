@@ -39,6 +39,7 @@ const BAD: readonly (readonly [options: unknown, message: RegExp])[] = [
   [{ queue: LONG }, /^queue must be a string of 255 bytes at most/],
   [{ queue: ['q'] }, /^queue must be a string of 255 bytes at most, got an array of 1$/],
   [{ queue: {} }, /^queue\.name must be a name that is not empty, got undefined$/],
+  [{ queue: { name: 'a\ud800' } }, /^queue\.name must be a string of 255 bytes at most without control characters/],
   [{ queue: { name: LONG } }, /^queue\.name must be a string of 255 bytes at most without control characters, got "x/],
   [{ queue: { name: 'q', max_priority: 5 } }, /^queue\.max_priority is not known; did you mean maxPriority\?$/],
   [{ queue: { name: 'q', maxPriority: 256 } }, /^queue\.maxPriority must be an integer from 1 to 255, got 256$/],
