@@ -253,8 +253,12 @@ test('a log cut anywhere gives a report', () => {
   const text = tenMinutes().lines.join('\n')
 
   for (let end = 0; end < text.length; end += 97) {
-    const { records, skipped } = reportOf(text.slice(0, end).split('\n'))
-    expect(records + skipped.truncated + skipped.notJson).toBeLessThanOrEqual(tenMinutes().lines.length)
+    const lines = text.slice(0, end).split('\n')
+    const { records, skipped } = reportOf(lines)
+    const cut = lines.at(-1) === '' ? 0 : 1
+    expect(records + skipped.truncated).toBe(lines.length - 1 + cut)
+    expect(skipped).toMatchObject({ notJson: 0, otherRecords: 0 })
+    expect(skipped.truncated).toBeLessThanOrEqual(cut)
   }
 })
 
