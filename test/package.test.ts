@@ -62,7 +62,7 @@ test('the package holds what a user needs, and nothing of its making', async () 
   expect(files.reduce((sum, { size }) => sum + size, 0)).toBeLessThan(2.5 * MIB)
 })
 
-test('installed with its dependencies it takes less than 8 MiB', () => {
+test('installed with its dependencies it takes less than 5.5 MiB', () => {
   const bytes = Object.keys(manifest.dependencies).reduce((sum, name) => sum + installedBytes(name), 0)
 
   expect(bytes).toBeLessThan(5.5 * MIB)

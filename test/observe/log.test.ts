@@ -2,6 +2,7 @@ import { expect, jest, test } from '@jest/globals'
 import { pino } from 'pino'
 import { EVENTS, EventLog, type EventName } from '../../lib/observe/log.ts'
 import type { Logger } from '../../lib/options.ts'
+import { startScript } from '../support/script.ts'
 
 type Line = Record<string, unknown> & { msg: string }
 
@@ -188,7 +189,17 @@ test("the password of a broker's URL is in no line, wherever it came in", () => 
   expect(raw[0]).toContain('amqp://user:***@rabbit-1/vhost')
 })
 
-test('without a logger, pino at info is taken', () => {
+test('without a logger, pino at info is taken', async () => {
+  const script = startScript(`
+    import { EventLog } from '../../lib/observe/log.ts'
+    const log = new EventLog(undefined, 'default')
+    log.write('channel.acquire', ${JSON.stringify(RECORDS['channel.acquire'].fields)})
+    log.write('channel.open', ${JSON.stringify(RECORDS['channel.open'].fields)})
+  `)
+  const line = JSON.parse(await script.nextLine())
+  await script.ended
+
+  expect(line).toMatchObject({ level: 30, event: 'channel.open', msg: RECORDS['channel.open'].msg })
   expect(new EventLog(undefined, 'default').isDebug).toBe(false)
 })
 

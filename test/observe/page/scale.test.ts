@@ -22,7 +22,7 @@ test('times of day stand at round times', () => {
   expect(timeTicks(hour).map(({ label }) => label)).toEqual(['00:15', '00:30', '00:45', '01:00'])
 })
 
-test('spans of any length have two to seven labels, in order and within the axis', () => {
+test('spans of any length have one to seven labels, in order and within the axis', () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 2_000, max: 5 * 365 * 86_400_000 }),
