@@ -10,7 +10,7 @@ const ID = '6f1f1d0e-9d55-4b8a-9f0a-2b8f5d0f7c11'
 /** The smallest frame that a peer may ask for, in bytes. */
 const SMALL_FRAME = 4_096
 const LARGE_FRAME = 131_072
-const RUNS = { numRuns: 500 }
+const RUNS = { numRuns: 200 }
 
 // --- What is generated ---------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ import { expect, test } from '@jest/globals'
 import { PendingPublish } from '../../lib/pool/pending-publish.ts'
 import { prepare } from '../../lib/pool/prepared-message.ts'
 import { PublishQueue } from '../../lib/pool/publish-queue.ts'
+import { sequence } from '../support/random.ts'
 
 const { template } = prepare({ routingKey: 'q', body: '' }, undefined)
 
@@ -125,12 +126,7 @@ test('the order holds and the count is right, whatever comes, goes and is settle
   const { queue, count } = newQueue()
   let expected: PendingPublish[] = []
   let next = 0
-  // A fixed sequence that looks random (Lehmer's generator, modulus 2^31 - 1).
-  let seed = 1
-  const random = (below: number): number => {
-    seed = (seed * 48_271) % 2_147_483_647
-    return seed % below
-  }
+  const random = sequence(0)
   const fresh = (size: number) => publishes(size).map((publish) => Object.assign(publish, { body: `${next++}` }))
 
   for (let step = 0; step < 3_000; step++) {
