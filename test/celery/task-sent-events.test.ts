@@ -159,7 +159,7 @@ with app.connection() as connection:
       child.stdout.setEncoding('utf8').on('data', (text) => {
         output += text
       })
-      await until(() => output.includes('ready'), 20_000)
+      await until(() => output.includes('ready'))
       const app = makeApp({ broker: broker.url, taskSendSentEvent: true })
       await app.pool.ready()
       const queue = queues.name()

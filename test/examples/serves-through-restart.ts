@@ -27,18 +27,18 @@ export async function servesThroughRestart(file: string, ending: number | string
   const server = await startExample(file, { AMQP_URL: node.url, QUEUE: queue })
   const load = new HttpLoad(server.url, LANES)
   afterTest(() => load.close())
-  await until(async () => (await load.post('/health')).status === 200, 30_000)
+  await until(async () => (await load.post('/health')).status === 200)
 
   const over = load.run(LANES)
-  await until(() => load.replies.length > REQUESTS / 10, 30_000)
+  await until(() => load.replies.length > REQUESTS / 10)
   await node.kill('SIGTERM')
-  await until(() => load.replies.some(({ status }) => status === 503), 30_000)
+  await until(() => load.replies.some(({ status }) => status === 503))
   expect((await load.post('/health')).status).toBe(503)
   await node.start()
-  await until(async () => (await load.post('/health')).status === 200, 30_000)
+  await until(async () => (await load.post('/health')).status === 200)
 
   const before = load.replies.length
-  await until(() => load.replies.length > Math.max(before + LANES, REQUESTS), 30_000)
+  await until(() => load.replies.length > Math.max(before + LANES, REQUESTS))
   load.stop()
   const beforeEnd = load.replies.length
   const exit = await server.terminate()

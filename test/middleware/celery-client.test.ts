@@ -195,7 +195,7 @@ describe('the message', () => {
       const result = client.createTask('tasks.echo').applyAsync([1, 'zwei', 'été 🐇'], { three: [3, null] })
       await published(result)
 
-      await until(() => worker.output().includes(`tasks.echo[${result.taskId}] succeeded`), 20_000)
+      await until(() => worker.output().includes(`tasks.echo[${result.taskId}] succeeded`))
       expect(worker.output()).toContain("{'args': (1, 'zwei', 'été 🐇'), 'kwargs': {'three': [3, None]}}")
     },
     60_000,
@@ -327,7 +327,7 @@ rabbitmqTest(
     const bareRate = await rateOf(100, async () => {
       const task = bare.createTask('tasks.add')
       for (let index = 0; index < 100; index++) task.delay(index, 1)
-      await until(async () => (await queues.depth(queue)) === 100, 30_000)
+      await until(async () => (await queues.depth(queue)) === 100)
     })
     await queues.channel.purgeQueue(queue)
 

@@ -157,7 +157,7 @@ describe('with a backend that brings results', () => {
     await Promise.all([result.revoke(), first.revoke()])
 
     const revoked = (id: string) => new RegExp(`Tasks flagged as revoked: .*${id}`).test(worker().output())
-    await until(() => revoked(result.taskId) && revoked(first.taskId), 20_000)
+    await until(() => revoked(result.taskId) && revoked(first.taskId))
   })
 
   celeryTest('a member that fails rejects the group with its error, and its errback is called', async () => {

@@ -125,7 +125,7 @@ describe('a real worker', () => {
       const other = await startCeleryWorker({ brokerUrl: broker.url })
       const app = makeApp({ broker: broker.url })
       await app.control.shutdown({ destination: other.node })
-      await until(() => other.output().includes('Shutdown') || other.output().includes('shutdown'), 20_000)
+      await until(() => other.output().includes('Shutdown') || other.output().includes('shutdown'))
       await other.stop()
 
       expect(await app.control.ping({ destination: other.node, timeoutMs: 300 })).toEqual([])
