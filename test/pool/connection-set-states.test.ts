@@ -108,6 +108,9 @@ test('the last error is that of the first connection that has one', () => {
   put(set.all[1], 'connecting', { lastError: AWAY })
 
   expect(set.lastError).toBe(AWAY)
+  const earlier = new Error('of the first')
+  put(set.all[0], 'connecting', { lastError: earlier })
+  expect(set.lastError).toBe(earlier)
 })
 
 test('another try is worth the time until the first attempt to connect, and at least 100 ms', () => {

@@ -221,11 +221,11 @@ test('a new connection gets all that is known, once, on the channel that it give
 })
 
 test('of several declarations of one name a new connection gets the last', async () => {
-  await declarations.declareOn(declarationOf('queue a', { queue: 'first' }), new TestChannel())
-  await declarations.declareOn(declarationOf('queue a', { queue: 'last' }), new TestChannel())
+  const notes = (text: string) => declarationOf('queue a', { declare: async () => void made.push(text) })
+  for (const text of ['first', 'last']) await declarations.declareOn(notes(text), new TestChannel())
   made.length = 0
   await declarations.restore(new TestConnections().connection)
-  expect(made).toEqual(['queue a'])
+  expect(made).toEqual(['last'])
 })
 
 test('a refusal on a new connection costs the channel, and is warned of no second time', async () => {
