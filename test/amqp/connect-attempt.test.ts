@@ -69,12 +69,12 @@ test.each([
     /credentials failed: vault is sealed$/,
   ],
   ['gives nothing', async () => undefined, /credentials failed: credentials must be an object with a username/],
-  ['never answers', () => new Promise(() => {}), /no connection in 100 ms: the function given as credentials has not/],
+  ['never answers', () => new Promise(() => {}), /no connection in 1000 ms: the function given as credentials has not/],
 ])('a function for credentials that %s is a failed attempt, and is asked again', async (_, failing, said) => {
   await using server = await startScriptedServer()
   const functions: (() => unknown)[] = [failing, () => ({ username: 'me', password: 'right' })]
   const credentials = (() => functions.shift()?.()) as () => Login
-  const { connection, told } = newConnection(server.url, { credentials, connectTimeoutMs: 100 })
+  const { connection, told } = newConnection(server.url, { credentials, connectTimeoutMs: 1_000 })
   connection.open()
   const { error } = await told.next('retrying')
   await told.next('opened')
@@ -212,13 +212,13 @@ test('an attempt without an answer ends in time, with its socket, and blames no 
   const dialled = once(server, 'connection')
   const url = `amqp://127.0.0.1:${await portOf(server)}`
   const credentials = () => ({ username: 'me', password: 'right' })
-  const failure = failureOf(attemptAt(url, { connectTimeoutMs: 100, credentials }).connect())
+  const failure = failureOf(attemptAt(url, { connectTimeoutMs: 500, credentials }).connect())
   const [socket] = (await dialled) as [Socket]
   const closed = once(socket.on('error', () => {}).resume(), 'close')
 
   expect(await failure).toMatchObject({
     code: 'ERR_BROKER_UNAVAILABLE',
-    message: expect.stringMatching(/cannot be reached: no connection in 100 ms$/),
+    message: expect.stringMatching(/cannot be reached: no connection in 500 ms$/),
   })
   await closed
 })

@@ -8,6 +8,7 @@ import { afterTest } from '../support/cleanup.ts'
 import { until } from '../support/condition.ts'
 import { makeApp, makePool } from '../support/pools.ts'
 import { useQueues } from '../support/queues.ts'
+import { RecordedLog } from '../support/recorded-log.ts'
 
 const broker = useBroker()
 const queues = useQueues(broker.url)
@@ -42,7 +43,9 @@ test('tasks go through a Unix domain socket, and again after it was cut', async 
 })
 
 test('a socket that is not there is a broker that is away, named without its password', async () => {
-  const pool = makePool({ broker: 'amqp+unix://user:secret@localhost/no/such.sock', acquireTimeoutMs: 50 })
+  const logger = new RecordedLog()
+  const pool = makePool({ broker: 'amqp+unix://user:secret@localhost/no/such.sock', acquireTimeoutMs: 50, logger })
+  await until(() => logger.of('connection.retry').length > 0)
 
   const error = await pool.acquire().catch((fault) => fault)
 

@@ -61,7 +61,7 @@ describe.each(WRITE_PATHS)('while the broker is out of memory, with %s,', (_, fa
       const startedAt = performance.now()
       const report = await pool.close({ timeoutMs: 200 })
 
-      expect(performance.now() - startedAt).toBeLessThan(200 + 3_500)
+      expect(performance.now() - startedAt).toBeLessThan(8_000)
       expect(report).toEqual({ confirmed: 0, unknown: ['written'], notSent: ['waiting'] })
       expect(await written).toMatchObject({ code: 'ERR_POOL_CLOSED', outcome: 'unknown' })
       expect(await waiting).toMatchObject({ code: 'ERR_POOL_CLOSED', outcome: 'not-sent' })

@@ -53,7 +53,7 @@ test('a channel in use is never idle', async () => {
 
 test('an idle channel with messages in flight is closed after their confirms', async () => {
   const proxy = await makeProxy(broker.url)
-  const pool = await readyPool({ broker: proxy.url, minChannels: 0, idleTimeoutMs: 30 })
+  const pool = await readyPool({ broker: proxy.url, minChannels: 0, idleTimeoutMs: 300 })
   const queue = await queues.declare()
   await proxy.set('delay', { ms: 60_000 })
   const confirmed = pool.publish({ routingKey: queue, body: 'x' })
@@ -197,7 +197,7 @@ test('whoever waited longest gets the channel that is given back', async () => {
 })
 
 test('waiters of a broker that is away hold no turn of the event loop', async () => {
-  const pool = makePool({ broker: NOWHERE, maxChannels: 8, acquireTimeoutMs: 300 })
+  const pool = makePool({ broker: NOWHERE, maxChannels: 8, acquireTimeoutMs: 1_000 })
   const waiters = Array.from({ length: 50 }, () => pool.acquire().catch(({ code }) => code))
   let turns = 0
   const count = setInterval(() => turns++, 5)

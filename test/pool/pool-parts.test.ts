@@ -11,7 +11,7 @@ import { RecordedLog } from '../support/recorded-log.ts'
 
 const MESSAGE = { routingKey: 'q', body: 'x' }
 /** What never goes out fails soon. */
-const SOON = { timeoutMs: 2_000 }
+const SOON = { timeoutMs: 10_000 }
 
 /** The broker closes the channel over an operation of this class and method. */
 function channelClose(replyCode: number, replyText: string, classId = 0, methodId = 0): SentMethod {
