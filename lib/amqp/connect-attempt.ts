@@ -149,7 +149,7 @@ export class ConnectAttempt {
   /** Rejects when nobody waits any more. */
   #givenUp(): Promise<never> {
     const { signal } = this.#giveUp
-    return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }))
+    return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
   }
 
   /** Ends it: its socket is closed, and it rejects. */
