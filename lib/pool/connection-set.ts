@@ -1,5 +1,6 @@
 import { parseBrokerUrl } from '../amqp/broker-url.ts'
 import { Connection, type ConnectionOwner } from '../amqp/connection.ts'
+import { PatientTimer } from '../amqp/patient-timer.ts'
 import { type ErrorCode, type Outcome, PooledProducerError } from '../errors.ts'
 import type { EventHub } from '../observe/event-hub.ts'
 import type { EventLog } from '../observe/log.ts'
@@ -49,6 +50,9 @@ export class ConnectionSet implements ConnectionOwner {
    * failed yet; a process that is busy as it starts has tried nothing.
    */
   #awaySince: number | undefined
+  /** Whether that was failFastAfterMs ago, not counting what the process itself was held up for. */
+  #isOutage = false
+  readonly #patience = new PatientTimer()
   #refusal: PooledProducerError | undefined
   #retryTimer: NodeJS.Timeout | undefined
   readonly #warnings = new Set<string>()
@@ -101,9 +105,8 @@ export class ConnectionSet implements ConnectionOwner {
 
   /** Why waiting has become no use: the broker has been away, or blocking, for longer than is waited for. */
   outage(): PooledProducerError | undefined {
-    if (this.#awaySince === undefined || this.#failFastAfterMs === 0) return undefined
+    if (this.#awaySince === undefined || !this.#isOutage) return undefined
     const awayMs = performance.now() - this.#awaySince
-    if (awayMs < this.#failFastAfterMs) return undefined
     const { code, reason, cause, retryAfterMs } = this.#obstacle
     const text = `refused at once, for nothing could be sent for ${Math.round(awayMs)} ms: ${reason}`
     return new PooledProducerError(code, text, { outcome: 'not-sent', cause, retryAfterMs })
@@ -128,6 +131,7 @@ export class ConnectionSet implements ConnectionOwner {
   /** Resolves after `limitMs` at the latest. */
   async close(limitMs: number): Promise<void> {
     clearTimeout(this.#retryTimer)
+    this.#patience.stop()
     await Promise.all([...this.all, this.consuming].map((connection) => connection.close(limitMs)))
   }
 
@@ -192,8 +196,18 @@ export class ConnectionSet implements ConnectionOwner {
   }
 
   #noteState(): void {
-    if (this.state === 'open') this.#awaySince = undefined
-    else this.#awaySince ??= performance.now()
+    if (this.state === 'open') {
+      this.#awaySince = undefined
+      this.#isOutage = false
+      this.#patience.stop()
+    } else if (this.#awaySince === undefined) {
+      this.#awaySince = performance.now()
+      if (this.#failFastAfterMs > 0) this.#patience.start(() => this.#noteOutage(), this.#failFastAfterMs)
+    }
+  }
+
+  #noteOutage(): void {
+    this.#isOutage = true
   }
 }
 

@@ -341,6 +341,34 @@ test.each<[string, (set: ConnectionSet, connection: Connection) => void, Connect
   await pass(1_000)
 
   expect(set.outage()).toBeUndefined()
+  // The next one counts from its own begin.
+  put(first, state)
+  happen(set, first)
+  expect(set.outage()).toBeUndefined()
+})
+
+test('the count of an outage ends with its connections', async () => {
+  const { set } = newSet({ failFastAfterMs: 200 })
+  const [first] = putAll(set, 'connecting', 'connecting') as [Connection]
+  for (const connection of [...set.all, set.consuming]) connection.close = async () => {}
+  set.lost(first, LOST)
+  expect(jest.getTimerCount()).toBe(1)
+  await set.close(70)
+
+  expect(jest.getTimerCount()).toBe(0)
+})
+
+test('what the process itself was held up for is no outage: a connection may be back, and nobody has looked', async () => {
+  const { set } = newSet({ failFastAfterMs: 200 })
+  const [first] = putAll(set, 'connecting', 'connecting') as [Connection]
+  set.lost(first, LOST)
+  const heldUpUntil = performance.now() + 10_000
+  const clock = jest.spyOn(performance, 'now').mockReturnValue(heldUpUntil)
+  expect(set.outage()).toBeUndefined()
+  clock.mockRestore()
+  await pass(200)
+
+  expect(set.outage()).toBeDefined()
 })
 
 test('with failFastAfterMs 0 no outage is too long', async () => {
