@@ -32,7 +32,7 @@ async function failure(url: string, options: object = {}): Promise<PooledProduce
   const { display } = parseBrokerUrl(url)
   guardHandshakes()
   try {
-    const model = await connect(url, { noDelay: true, timeout: 2_000, ...options })
+    const model = await connect(url, { noDelay: true, timeout: 20_000, ...options })
     await model.close()
   } catch (cause) {
     const error = connectError(cause, display)
