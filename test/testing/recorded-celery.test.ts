@@ -107,6 +107,15 @@ describe('createTestCelery', () => {
     expect(() => createTestCelery({ taskHandlers: { 'math.add': 5 as never } })).toThrow(/taskHandlers\.math\.add/)
   })
 
+  test('keeps ten thousand results, and lets the oldest go first', () => {
+    const app = createTestCelery()
+    for (let n = 0; n <= 10_000; n++) app.succeed(`task ${n}`, n)
+
+    expect(app.resultStats()).toMatchObject({ kept: 10_000, received: 10_001, evicted: 1 })
+    expect(app.asyncResult('task 0').state).toBe('PENDING')
+    expect(app.asyncResult('task 1').result).toBe(1)
+  })
+
   test('has no broker to lease a channel of, or to publish to', async () => {
     const { pool } = createTestCelery()
     const refused = { code: 'ERR_INVALID_OPTION', message: 'there is no broker here: tasks run in this process' }

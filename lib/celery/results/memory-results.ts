@@ -4,6 +4,9 @@ import type { ResultBackend, ResultStats, ResultWatcher } from './result-backend
 import { isFinal, type TaskMeta } from './task-meta.ts'
 import { Watchers } from './watchers.ts'
 
+/** Results kept at most, the oldest go first: a server that is tried out for days must not grow with its tasks. */
+const MOST_KEPT = 10_000
+
 /** Results that never leave the process: those of tasks that run in it, or that a test has made up. */
 export class MemoryResults implements ResultBackend {
   readonly replyTo = undefined
@@ -13,10 +16,12 @@ export class MemoryResults implements ResultBackend {
   readonly #metas = new Map<string, TaskMeta>()
   readonly #watchers = new Watchers()
   #received = 0
+  #evicted = 0
 
   get stats(): ResultStats {
-    const waiting = this.#watchers.size
-    return { waiting, kept: this.#metas.size, keptBytes: 0, received: this.#received, dropped: 0, evicted: 0 }
+    const { size: waiting } = this.#watchers
+    const [received, evicted] = [this.#received, this.#evicted]
+    return { waiting, kept: this.#metas.size, keptBytes: 0, received, dropped: 0, evicted }
   }
 
   /** The task has returned. */
@@ -62,6 +67,14 @@ export class MemoryResults implements ResultBackend {
   #add(meta: TaskMeta): void {
     this.#received++
     this.#metas.set(meta.taskId, meta)
+    this.#evictOldest()
     this.#watchers.tell(meta)
+  }
+
+  #evictOldest(): void {
+    if (this.#metas.size <= MOST_KEPT) return
+    const [oldest = ''] = this.#metas.keys()
+    this.#metas.delete(oldest)
+    this.#evicted++
   }
 }
