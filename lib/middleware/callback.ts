@@ -5,13 +5,13 @@ type Callback = (error: unknown, value?: unknown) => void
  * gives last. Without one a promise comes back, which rejects where the call throws.
  */
 export function answer<T>(call: () => Promise<T> | T, callback: unknown): Promise<T> | undefined {
-  const answering = rejecting(call)
+  const answering = promised(call)
   if (typeof callback !== 'function') return answering
   const settle = callback as Callback
   answering.then((value) => settle(null, value), settle)
   return undefined
 }
 
-async function rejecting<T>(call: () => Promise<T> | T): Promise<T> {
+async function promised<T>(call: () => Promise<T> | T): Promise<T> {
   return call()
 }
