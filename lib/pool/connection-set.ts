@@ -50,8 +50,8 @@ export class ConnectionSet implements ConnectionOwner {
    * failed yet; a process that is busy as it starts has tried nothing.
    */
   #awaySince: number | undefined
-  /** Whether that was failFastAfterMs ago, not counting what the process itself was held up for. */
-  #isOutage = false
+  /** The same, once it was failFastAfterMs ago, not counting what the process itself was held up for. */
+  #outageSince: number | undefined
   readonly #patience = new PatientTimer()
   #refusal: PooledProducerError | undefined
   #retryTimer: NodeJS.Timeout | undefined
@@ -105,8 +105,8 @@ export class ConnectionSet implements ConnectionOwner {
 
   /** Why waiting has become no use: the broker has been away, or blocking, for longer than is waited for. */
   outage(): PooledProducerError | undefined {
-    if (this.#awaySince === undefined || !this.#isOutage) return undefined
-    const awayMs = performance.now() - this.#awaySince
+    if (this.#outageSince === undefined) return undefined
+    const awayMs = performance.now() - this.#outageSince
     const { code, reason, cause, retryAfterMs } = this.#obstacle
     const text = `refused at once, for nothing could be sent for ${Math.round(awayMs)} ms: ${reason}`
     return new PooledProducerError(code, text, { outcome: 'not-sent', cause, retryAfterMs })
@@ -198,7 +198,7 @@ export class ConnectionSet implements ConnectionOwner {
   #noteState(): void {
     if (this.state === 'open') {
       this.#awaySince = undefined
-      this.#isOutage = false
+      this.#outageSince = undefined
       this.#patience.stop()
     } else if (this.#awaySince === undefined) {
       this.#awaySince = performance.now()
@@ -207,7 +207,7 @@ export class ConnectionSet implements ConnectionOwner {
   }
 
   #noteOutage(): void {
-    this.#isOutage = true
+    this.#outageSince = this.#awaySince
   }
 }
 

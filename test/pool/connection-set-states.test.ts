@@ -347,12 +347,17 @@ test.each<[string, (set: ConnectionSet, connection: Connection) => void, Connect
   expect(set.outage()).toBeUndefined()
 })
 
-test('the count of an outage ends with its connections', async () => {
+test('the count of an outage ends with it, and with its connections', async () => {
   const { set } = newSet({ failFastAfterMs: 200 })
   const [first] = putAll(set, 'connecting', 'connecting') as [Connection]
   for (const connection of [...set.all, set.consuming]) connection.close = async () => {}
   set.lost(first, LOST)
   expect(jest.getTimerCount()).toBe(1)
+  put(first, 'open')
+  set.opened(first, OPENED)
+  expect(jest.getTimerCount()).toBe(0)
+  put(first, 'connecting')
+  set.lost(first, LOST)
   await set.close(70)
 
   expect(jest.getTimerCount()).toBe(0)
