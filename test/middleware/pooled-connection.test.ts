@@ -25,8 +25,8 @@ async function inBatches(count: number, size: number, run: (index: number) => Pr
   }
 }
 
-describe.each(WRITE_PATHS)('a channel opened and closed for each of 2,000 publishes, with %s', (_, fastPath) => {
-  const COUNT = 2_000
+describe.each(WRITE_PATHS)('a channel opened and closed for each of 10,000 publishes, with %s', (_, fastPath) => {
+  const COUNT = 10_000
 
   async function expectAll(queue: string, pool: ProducerPool): Promise<void> {
     const bodies = (await queues.take(queue, COUNT)).map(({ content }) => content.toString())
