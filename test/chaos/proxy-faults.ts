@@ -28,8 +28,19 @@ export function proxyFaults(proxies: readonly FaultProxy[]): Record<string, Faul
       await Promise.all(struck.map((proxy) => proxy.set('pass')))
     }
   }
-  // Longer than a pool needs to know of it: the time limit of a confirm, and a second for the close of the channel.
-  const hole = (random: Random) => 3_200 + random(3_000)
+  /**
+   * Longer than a pool needs to know of it: the time limit of a confirm, and a second for the close of the channel. TCP
+   * loses no bytes: what nobody has sent anything over meanwhile is then reset, as by whoever has forgotten it.
+   */
+  const hole = (mode: ProxyMode): Fault => {
+    return async (random) => {
+      const struck = chosen(random)
+      await Promise.all(struck.map((proxy) => proxy.set(mode)))
+      await delay(3_200 + random(3_000))
+      await Promise.all(struck.map((proxy) => proxy.set('pass')))
+      for (const proxy of struck) proxy.reset()
+    }
+  }
   const moment = (random: Random) => 500 + random(2_500)
   return {
     'network-reset': async (random) => {
@@ -47,9 +58,9 @@ export function proxyFaults(proxies: readonly FaultProxy[]): Record<string, Faul
         await delay(random(500))
       }
     },
-    'black-hole': shaped('black-hole', hole),
-    'black-hole-up': shaped('black-hole-up', hole),
-    'black-hole-down': shaped('black-hole-down', hole),
+    'black-hole': hole('black-hole'),
+    'black-hole-up': hole('black-hole-up'),
+    'black-hole-down': hole('black-hole-down'),
     'network-delay': shaped('delay', moment, (random) => ({ ms: 1 + random(200) })),
     'network-slow': shaped('slow', moment, (random) => ({ bytesPerSecond: 200_000 + random(800_000) })),
     'network-slice': shaped('slice', moment, (random) => ({ bytes: 16 + random(500) })),
