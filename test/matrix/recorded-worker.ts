@@ -14,8 +14,10 @@ export interface RecordedWorker {
   records(): TaskRecord[]
   /** Runs `send` while the worker takes nothing from its queue: how far it has come must not order what comes of it. */
   pausedWhile<T>(app: Celery, send: () => Promise<T>): Promise<T>
-  /** Resolves when all that was sent before has run, and so has all that came of it. */
+  /** Resolves when all that was sent before has run, and so has all that came of it and need not wait for its time. */
   idle(app: Celery): Promise<void>
+  /** Whether it has tasks that wait for their time. */
+  hasScheduled(app: Celery): Promise<boolean>
   stop(): Promise<void>
 }
 
@@ -67,6 +69,12 @@ export async function startRecordedWorker(options: CeleryWorkerOptions & { queue
         before = now
       }
       throw new Error(`tasks follow each other without end: ${JSON.stringify(records().slice(-4))}`)
+    },
+    async hasScheduled(app) {
+      const { node } = worker
+      const scheduled = await app.control.inspect({ destination: node, timeoutMs: 20_000 }).scheduled()
+      expect(scheduled).toEqual({ [node]: expect.any(Array) })
+      return (scheduled[node] as unknown[]).length > 0
     },
     async stop() {
       await worker.stop()
