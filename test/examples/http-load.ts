@@ -1,4 +1,7 @@
 import { Agent, request } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
+
+const REFUSED_PAUSE_MS = 50
 
 /** One reply, or the fault that came in its place. */
 export interface Reply {
@@ -26,7 +29,10 @@ export class HttpLoad {
     const lane = async () => {
       while (!this.#isOver) {
         sent++
-        this.replies.push(await this.post('/orders', { email: `${sent}@example.org` }))
+        const reply = await this.post('/orders', { email: `${sent}@example.org` })
+        this.replies.push(reply)
+        // Who is told to come later does, and leaves the machine to the broker that starts.
+        if (reply.status === 503) await delay(REFUSED_PAUSE_MS)
       }
     }
     await Promise.all(Array.from({ length: lanes }, lane))
