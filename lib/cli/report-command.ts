@@ -94,7 +94,7 @@ async function readAll(logs: readonly string[], report: ReuseReport, terminal: T
 /** Reads logs as they grow, until the person has seen enough, or a pipe has ended. */
 async function follow(logs: readonly string[], report: ReuseReport, terminal: Terminal): Promise<ReadEnd> {
   const interruption = listenForInterruption()
-  // Who has failed on one log must not go on with the others.
+  // A log that cannot be read ends the reading of the others.
   const ending = new AbortController()
   const signal = AbortSignal.any([interruption.signal, ending.signal])
   const live = new LiveReport(report, terminal)

@@ -50,7 +50,7 @@ export class ConnectionSet implements ConnectionOwner {
    * failed yet; a process that is busy as it starts has tried nothing.
    */
   #awaySince: number | undefined
-  /** The same, once it was failFastAfterMs ago, not counting what the process itself was held up for. */
+  /** The same, once it was failFastAfterMs ago, and a loop that was held up then has heard what came in meanwhile. */
   #outageSince: number | undefined
   readonly #patience = new PatientTimer()
   #refusal: PooledProducerError | undefined

@@ -30,7 +30,8 @@ export function proxyFaults(proxies: readonly FaultProxy[]): Record<string, Faul
   }
   /**
    * Longer than a pool needs to know of it: the time limit of a confirm, and a second for the close of the channel. TCP
-   * loses no bytes: what nobody has sent anything over meanwhile is then reset, as by whoever has forgotten it.
+   * loses no bytes, and what the hole has swallowed is lost: at its end all connections are reset, so that one over which
+   * nothing was sent meanwhile does not stay dead behind it.
    */
   const hole = (mode: ProxyMode): Fault => {
     return async (random) => {
