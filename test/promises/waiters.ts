@@ -1,6 +1,7 @@
 // A hundred waiters while the connection is cut; tells when each was rejected, and how the event loop ran meanwhile.
 // Run by connection-cut.test.ts, which cuts the connection once this has written "waiting".
 import { createProducerPool, type PooledProducerError } from '../../lib/index.ts'
+import { LoopWatch } from '../support/loop-watch.ts'
 
 const WAITERS = 100
 const FIRST_DEADLINE_MS = 600
@@ -27,22 +28,7 @@ async function rejection(waiting: Promise<unknown>, startedAt: number, deadlineM
   return { code: error.code, message: error.message, cause: `${(error.cause as Error | undefined)?.message}`, lateMs }
 }
 
-// How long the loop was held is the processor time between two ticks: another process may hold the processor too.
-let longestHeldMs = 0
-let longestTickMs = 0
-let ticks = 0
-let tickedAt = performance.now()
-let usedAt = process.cpuUsage()
-const ticking = setInterval(() => {
-  const now = performance.now()
-  const { user, system } = process.cpuUsage(usedAt)
-  const gapMs = now - tickedAt
-  longestTickMs = Math.max(longestTickMs, gapMs)
-  longestHeldMs = Math.max(longestHeldMs, Math.min(gapMs, (user + system) / 1_000))
-  ticks++
-  tickedAt = now
-  usedAt = process.cpuUsage()
-}, TICK_MS)
+const loop = new LoopWatch(TICK_MS)
 
 // The time of what one turn of the event loop publishes runs from the turn's beginning.
 const startedAt = performance.now()
@@ -56,7 +42,8 @@ for (let n = 0; n < WAITERS; n++) {
 console.log('waiting')
 const settled = await Promise.all(rejections)
 const elapsedMs = performance.now() - startedAt
-clearInterval(ticking)
+loop.stop()
 for (const lease of leases) lease.release()
 await pool.close({ timeoutMs: 100 })
-console.log(JSON.stringify({ settled, longestHeldMs, longestTickMs, expectedTicks: elapsedMs / TICK_MS, ticks }))
+const { longestHeldMs, longestGapMs, ticks } = loop
+console.log(JSON.stringify({ settled, longestHeldMs, longestGapMs, expectedTicks: elapsedMs / TICK_MS, ticks }))
