@@ -5,6 +5,7 @@ import { interleave, startAll } from './harness/rounds.js'
 import { messageDifferences } from './harness/same-message.js'
 import { median, ratioOfMedians } from './harness/statistics.js'
 import { progress, ratioText, round } from './harness/terminal.js'
+import { warmUp } from './harness/warm-up.js'
 
 export const question = 'What does one confirmed task cost in CPU, and how many go through in a second?'
 
@@ -17,14 +18,6 @@ const QUICK = {
 }
 /** A turn that would take longer is not made; the table says so. */
 const MAX_TURN_SECONDS = 30
-/**
- * Before any round counts, everybody runs until its code is compiled for good: a server that lives for months
- * is what is compared, not its first seconds. At 10,000 tasks a second to a durable queue a round is too short.
- */
-const WARM_UP_TASKS = 150_000
-const WARM_UP_SECONDS = 4
-const CALIBRATION_MS = 300
-
 /** The ratios of the issue, at 500 in flight. */
 const BARS = {
   none: { toAmqplib: 0.2, toCheapest: 0.36, ratePeer: 'raw-socket', rate: 0.92 },
@@ -51,7 +44,6 @@ export async function measure({ broker, quick, options }) {
       const isOfAll = options.names === undefined
       report(result, { ...measured, entries, to, inFlight, differences: checked.differences, isOfAll })
     }
-    flatness(result, to)
   }
   return result
 }
@@ -74,14 +66,12 @@ async function measureCase({ broker, entries, to, inFlight, rounds, seconds, abs
   try {
     const counts = new Map()
     for (const contestant of started) {
-      progress.step(`${contestant.name}: how fast is it?`)
-      const rate = await calibrate(contestant, Math.min(width(contestant.entry), 1_000), refused)
-      if (rate === undefined) continue
       progress.step(`${contestant.name}: warming up`)
-      await contestant.ask('turn', {
-        count: Math.ceil(Math.min(WARM_UP_TASKS, rate * WARM_UP_SECONDS)),
-        inFlight: width(contestant.entry),
+      const rate = await warmUp(contestant, width(contestant.entry)).catch(({ message }) => {
+        refused.set(contestant.name, message)
+        contestant.kill()
       })
+      if (rate === undefined) continue
       const count = turnCount(rate, seconds, width(contestant.entry))
       if (count / rate <= MAX_TURN_SECONDS) counts.set(contestant.name, count)
       else remarks.set(contestant.name, `too slow: a turn would take ${Math.round(count / rate)} s`)
@@ -110,17 +100,6 @@ async function measureCase({ broker, entries, to, inFlight, rounds, seconds, abs
 function turnCount(rate, seconds, inFlight) {
   const enough = (2 * inFlight) / rate > MAX_TURN_SECONDS / 3 ? inFlight : 2 * inFlight
   return Math.ceil(Math.max(rate * seconds, enough))
-}
-
-async function calibrate(contestant, inFlight, absent) {
-  try {
-    const { count, wallMs } = await contestant.ask('turn', { ms: CALIBRATION_MS, inFlight })
-    return (count / wallMs) * 1e3
-  } catch (error) {
-    absent.set(contestant.name, error.message)
-    contestant.kill()
-    return undefined
-  }
 }
 
 function report(result, { figures, started, remarks, entries, to, inFlight, differences, isOfAll }) {
@@ -191,17 +170,6 @@ function addSumBar(result, cpu, limit, name) {
   const toSum = sum && cpu.has('pooled-producer') ? ratioOfMedians(cpu.get('pooled-producer'), sum) : undefined
   result.addBar(name, 'at most', 1.2, toSum?.ratio, toSum && `${round(median(sum))} us; ${spread(toSum)}`)
   return toSum
-}
-
-/** How the cost at 100,000 in flight compares with that at 100. */
-function flatness(result, to) {
-  const cpuAt = (inFlight) =>
-    result.cases.find((each) => each.contestant === 'pooled-producer' && each.to === to && each.inFlight === inFlight)
-      ?.cpuUs
-  const [few, many] = [cpuAt(100), cpuAt(100_000)]
-  const figure = few && many ? many / few : undefined
-  result.addBar(`CPU ${DESTINATIONS[to]}, at 100,000 in flight to that at 100`, 'at most', 1.25, figure)
-  result.addRatio(`${to}/cpu at 100,000 to that at 100`, { ratio: figure }, 'lower')
 }
 
 /** Ours, then the rivals from cheap to dear, then the limits. */

@@ -1,7 +1,17 @@
 import { parseArgs } from 'node:util'
 import { ensureInstalled } from './harness/installation.js'
 
-const BENCHES = ['cpu-per-task', 'latency', 'memory', 'api-server', 'processes', 'sockets', 'report', 'connections']
+const BENCHES = [
+  'cpu-per-task',
+  'many-in-flight',
+  'latency',
+  'memory',
+  'api-server',
+  'processes',
+  'sockets',
+  'report',
+  'connections',
+]
 
 const USAGE = `npm run bench -- [NAME ...] [options]
 

@@ -149,10 +149,9 @@ export class AppSender implements TaskSender {
     draft?: TaskDraft,
   ): Promise<AsyncResult> {
     try {
-      const prepared = draft === undefined ? messages.prepare(id, args, kwargs) : messages.sealed(draft)
+      const prepared = draft === undefined ? messages.prepare(id, args, kwargs) : messages.sealed(id, draft)
       const { options, publishOptions, declaration } = messages
-      const result = new AsyncResult(id, messages.results, undefined, this.#control)
-      const sending = this.#pool.send(prepared, result, publishOptions, declaration, options.producer)
+      const sending = this.#pool.send(prepared, messages.results, publishOptions, declaration, options.producer)
       this.#sentEvents?.send(messages, id, args, kwargs, prepared, sending)
       return sending as Promise<AsyncResult>
     } catch (error) {

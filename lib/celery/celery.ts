@@ -34,7 +34,7 @@ export class Celery<Tasks = AnyTasks> implements AsyncDisposable {
     this.#ownsPool = parts.ownsPool
     this.control = new Control(parts.pool, parts.options.controlExchange)
     this.#results = openBackend(parts.options.results, parts.pool)
-    this.#maker = new MessageMaker(parts, this.#results)
+    this.#maker = new MessageMaker(parts, this.#results, this.control)
     this.#sender = new AppSender(parts, this.#maker, this.#results, this.control)
   }
 

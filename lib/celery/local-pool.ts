@@ -5,7 +5,7 @@ import { EventLog } from '../observe/log.ts'
 import { type EffectivePoolOptions, poolOptions } from '../options.ts'
 import { POOL_EVENTS, type PoolEvents } from '../pool/pool-events.ts'
 import type { ProducerPool } from '../pool/producer-pool.ts'
-import type { Prepared } from '../pool/publish-request.ts'
+import type { Prepared, ResultMaker } from '../pool/publish-request.ts'
 import { type CloseReport, closedPool } from '../pool/shutdown.ts'
 import { Counters, figuresOf, type PoolState, type PoolStats } from '../pool/stats.ts'
 import { MemoryResults } from './results/memory-results.ts'
@@ -67,8 +67,8 @@ export class LocalPool implements PoolFace {
   }
 
   /** Resolves when the task has run. */
-  send(prepared: Prepared, result: unknown): Promise<unknown> {
-    return quiet(this.#run(prepared, result))
+  send(prepared: Prepared, results: ResultMaker | undefined): Promise<unknown> {
+    return quiet(this.#run(prepared, results))
   }
 
   refuse(error: PooledProducerError, _task?: string, taskId?: string): Promise<never> {
@@ -128,10 +128,10 @@ export class LocalPool implements PoolFace {
     await this.close()
   }
 
-  async #run(prepared: Prepared, result: unknown): Promise<unknown> {
+  async #run(prepared: Prepared, results: ResultMaker | undefined): Promise<unknown> {
     const task = taskOf(prepared)
     // Without one it is a command or an event, which nobody hears.
-    if (task === undefined) return result
+    if (task === undefined) return undefined
     this.counters.publishes++
     try {
       if (this.#isClosed) throw closedPool('the pool is closed')
@@ -145,7 +145,7 @@ export class LocalPool implements PoolFace {
     const handler = this.#handlers.get(task.name)
     if (handler !== undefined) await this.#handle(handler, task)
     else if (this.#isComplete) this.results.fail(task.taskId, notRegistered(task.name))
-    return result
+    return results?.resultOf(task.taskId)
   }
 
   async #handle(handler: TaskHandler, task: LocalTask): Promise<void> {

@@ -2,8 +2,10 @@ import type { CeleryParts } from './celery-options.ts'
 import type { MessageFormats } from './message/message-format.ts'
 import { type CheckedTaskOptions, DEFAULT_TASK_OPTIONS, type TaskOptions } from './options/task-option-values.ts'
 import { taskName, taskOptions } from './options/task-options.ts'
+import type { Revoker } from './results/async-result.ts'
 import { resultsOf } from './results/no-results.ts'
 import type { ResultBackend } from './results/result-backend.ts'
+import { TaskResults } from './results/task-results.ts'
 import type { CheckedRoute } from './routing/route.ts'
 import { Routing } from './routing/routing.ts'
 import { askedRoute } from './routing/task-routes.ts'
@@ -16,6 +18,7 @@ const MOST_KEPT = 10_000
 /** Makes the messages of an app's tasks: options, route and format come together here. */
 export class MessageMaker {
   readonly #results: ResultBackend
+  readonly #revoker: Revoker
   readonly #routing: Routing
   readonly #formats: MessageFormats
   /** For `sendTask`: the messages of each name without options. */
@@ -26,8 +29,10 @@ export class MessageMaker {
   constructor(
     { options, formats, defaults }: Pick<CeleryParts, 'options' | 'formats' | 'defaults'>,
     results: ResultBackend,
+    revoker: Revoker,
   ) {
     this.#results = results
+    this.#revoker = revoker
     this.#formats = formats
     this.#routing = new Routing(options.routing, defaults)
   }
@@ -96,6 +101,7 @@ export class MessageMaker {
 
   #routed(name: string, own: CheckedTaskOptions, route: CheckedRoute | undefined): TaskMessages {
     const place = this.#routing.place(own, route)
-    return new TaskMessages(name, place, resultsOf(place.options, this.#results), this.#formats.of(place.options))
+    const results = new TaskResults(resultsOf(place.options, this.#results), this.#revoker)
+    return new TaskMessages(name, place, results, this.#formats.of(place.options))
   }
 }

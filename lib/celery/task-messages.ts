@@ -13,7 +13,7 @@ import { newTaskId } from './message/task-id.ts'
 import { traceNow } from './message/trace-context.ts'
 import { publishLimits } from './options/retry-policy.ts'
 import type { CheckedTaskOptions } from './options/task-option-values.ts'
-import type { ResultBackend } from './results/result-backend.ts'
+import type { TaskResults } from './results/task-results.ts'
 import { addressOf, type Place } from './routing/destination.ts'
 import { checkDraft, type TaskDraft } from './task-draft.ts'
 import { TaskTemplates } from './task-templates.ts'
@@ -42,8 +42,7 @@ export class TaskMessages {
   readonly name: string
   readonly options: CheckedTaskOptions
   readonly place: Place
-  /** Where what becomes of the tasks is told. */
-  readonly results: ResultBackend
+  readonly results: TaskResults
   /** What must be declared before the first message. */
   readonly declaration: Declaration | undefined
   /** What bounds each publish; undefined: the pool's own limits. */
@@ -61,15 +60,15 @@ export class TaskMessages {
   constructor(
     name: string,
     place: Place,
-    results: ResultBackend,
+    results: TaskResults,
     format: MessageFormat = DEFAULT_FORMAT,
-    templates: TaskTemplates = new TaskTemplates(name, place, results, format),
+    templates: TaskTemplates = new TaskTemplates(name, place, results.backend, format),
   ) {
     const { options } = place
     this.options = options
     this.place = place
     this.results = results
-    this.declaration = results.declarationWith(place.declaration)
+    this.declaration = results.backend.declarationWith(place.declaration)
     this.name = name
     this.#format = format
     if (format.protocol === 1) checkV1(options)
@@ -152,20 +151,21 @@ export class TaskMessages {
    *
    * @throws {PooledProducerError} ERR_INVALID_TASK when it is none any more.
    */
-  sealed(draft: TaskDraft): Prepared {
+  sealed(id: string, draft: TaskDraft): Prepared {
     const { protocol, serializer } = this.#format
     checkDraft(draft, protocol)
-    const { name, taskId, args, kwargs, embed, exchange, routingKey, headers } = draft
+    const { name, args, kwargs, embed, exchange, routingKey, headers } = draft
     const body =
       protocol === 1
-        ? serializer.encodeTable(taskTableV1(name, taskId, args, kwargs, this.options, this.#timesNow(), embed))
+        ? serializer.encodeTable(taskTableV1(name, id, args, kwargs, this.options, this.#timesNow(), embed))
         : serializer.encode(args, kwargs, serializer.prepare(embed))
     const properties = { ...draft.properties, headers }
     const { mandatory } = this.options
     const template = new PublishTemplate({ exchange, routingKey, mandatory, properties }, false)
     return {
       template,
-      values: [taskId, textOf(headers.argsrepr), textOf(headers.kwargsrepr)],
+      // A listener may have given it another id, by which the worker goes.
+      values: [protocol === 1 ? id : textOf(headers.id), textOf(headers.argsrepr), textOf(headers.kwargsrepr)],
       body: this.#compressed(body),
     }
   }

@@ -2,6 +2,7 @@ import { newTaskId } from '../celery/message/task-id.ts'
 import type { CheckedTaskOptions } from '../celery/options/task-option-values.ts'
 import { taskName, taskOptions } from '../celery/options/task-options.ts'
 import { NOT_CONFIGURED } from '../celery/results/no-results.ts'
+import { TaskResults } from '../celery/results/task-results.ts'
 import type { Place } from '../celery/routing/destination.ts'
 import { QueueDeclaration } from '../celery/routing/queue-declaration.ts'
 import type { Kwargs } from '../celery/task.ts'
@@ -19,6 +20,8 @@ interface ClientParts {
 
 /** Names whose messages are kept encoded. */
 const MOST_NAMES = 1_000
+/** Results are the client's own business. */
+const NO_RESULTS = new TaskResults(NOT_CONFIGURED)
 
 /**
  * A `sendTask` for a Celery client that publishes through the pool: the full protocol v2 message, to the
@@ -73,8 +76,7 @@ class QueueTasks {
     let messages = this.#messages.get(name)
     if (messages === undefined) {
       const options = taskOptions({ queue: this.#queue as string })
-      // Results are the client's own business.
-      messages = new TaskMessages(taskName(name), this.#place(options), NOT_CONFIGURED)
+      messages = new TaskMessages(taskName(name), this.#place(options), NO_RESULTS)
       if (this.#messages.size >= MOST_NAMES) this.#messages.clear()
       this.#messages.set(name, messages)
     }

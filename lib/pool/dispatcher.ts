@@ -9,7 +9,7 @@ import { Parking } from './parking.ts'
 import { PendingPublish } from './pending-publish.ts'
 import type { PublishLog } from './publish-log.ts'
 import { PublishQueue } from './publish-queue.ts'
-import type { Prepared, PublishLimits } from './publish-request.ts'
+import type { Prepared, PublishLimits, ResultMaker } from './publish-request.ts'
 import type { Settlement } from './settlement.ts'
 import type { Counters } from './stats.ts'
 import { isChannelGone, unwritten } from './unwritten.ts'
@@ -88,12 +88,12 @@ export class Dispatcher {
    */
   submit(
     prepared: Prepared,
-    result: unknown,
+    results: ResultMaker | undefined,
     options: PublishLimits | undefined,
     declaration: Declaration | undefined,
     enqueue?: (publish: PendingPublish) => void,
   ): Promise<unknown> {
-    const publish = new PendingPublish(prepared.template, prepared.values, prepared.body, result)
+    const publish = new PendingPublish(prepared.template, prepared.values, prepared.body, results)
     if (!TRACES.publish.hasSubscribers) return this.#accept(publish, options, declaration, enqueue)
     const context = { pool: this.#settings.name, ...traceOf(publish) }
     return traced(TRACES.publish, context, () => this.#accept(publish, options, declaration, enqueue))

@@ -2,7 +2,7 @@ import type { AsyncResource } from 'node:async_hooks'
 import type { ReturnedReply } from '../amqp/channel-errors.ts'
 import type { Outgoing } from '../amqp/message-outcomes.ts'
 import type { PublishTemplate } from '../amqp/publish-template.ts'
-import type { Resending } from './publish-request.ts'
+import type { Resending, ResultMaker } from './publish-request.ts'
 
 /** What a confirmed publish resolves with. */
 export interface Receipt {
@@ -55,8 +55,8 @@ export class PendingPublish implements Outgoing {
   readonly promise: Promise<unknown>
   readonly resolve: Resolve
   readonly reject: Reject
-  /** What the promise resolves with; undefined: a {@link Receipt}. */
-  readonly result: unknown
+  /** Makes what the promise resolves with; undefined: a {@link Receipt}. */
+  readonly results: ResultMaker | undefined
   returned: ReturnedReply | undefined = undefined
   /** How many times it was written. */
   attempts = 0
@@ -82,11 +82,16 @@ export class PendingPublish implements Outgoing {
   earlier: PendingPublish | undefined = undefined
   later: PendingPublish | undefined = undefined
 
-  constructor(template: PublishTemplate, values: readonly string[], body: string | Buffer, result: unknown) {
+  constructor(
+    template: PublishTemplate,
+    values: readonly string[],
+    body: string | Buffer,
+    results: ResultMaker | undefined,
+  ) {
     this.template = template
     this.values = values
     this.body = body
-    this.result = result
+    this.results = results
     let bytes = template.heldBytes + Buffer.byteLength(body)
     for (let i = 0; i < values.length; i++) bytes += (values[i] as string).length
     this.bytes = bytes
@@ -98,11 +103,8 @@ export class PendingPublish implements Outgoing {
   /** The id of the task that the message carries. */
   get taskId(): string | undefined {
     const { correlationId, headers } = this.template.fields.properties
-    if (typeof correlationId === 'object') return this.values[0]
-    if (typeof headers?.id === 'string') return headers.id
-    // Protocol v1 has the id in its body only.
-    const taskId = (this.result as { taskId?: unknown } | undefined)?.taskId
-    return typeof taskId === 'string' ? taskId : undefined
+    if (typeof correlationId === 'object' || this.results !== undefined) return this.values[0]
+    return typeof headers?.id === 'string' ? headers.id : undefined
   }
 
   /** The task's id, or the message's own; an empty text where it has none. */

@@ -10,7 +10,7 @@ import type { PoolEvents } from './pool-events.ts'
 import { PoolParts } from './pool-parts.ts'
 import { prepare } from './prepared-message.ts'
 import { Producer, rejecting } from './producer.ts'
-import type { Prepared, PublishLimits, PublishOptions } from './publish-request.ts'
+import type { Prepared, PublishLimits, PublishOptions, ResultMaker } from './publish-request.ts'
 import { type CloseReport, closedPool, shutDown } from './shutdown.ts'
 import { type Counters, figuresOf, type PoolState, type PoolStats } from './stats.ts'
 import type { Subscription, SubscriptionRequest } from './subscription.ts'
@@ -110,23 +110,23 @@ export class ProducerPool implements AsyncDisposable {
   }
 
   /**
-   * @internal Publishes what was checked already; resolves with `result`, or with a receipt.
+   * @internal Publishes what was checked already; resolves with a result, or with a receipt.
    *
    * @param lease the pool's own lease to publish on, or the pool itself.
    * @throws {PooledProducerError} ERR_PRODUCER_RELEASED, or ERR_NOT_LEASED for another's lease.
    */
   send(
     prepared: Prepared,
-    result: unknown,
+    results: ResultMaker | undefined,
     options?: PublishLimits,
     declaration?: Declaration,
     lease?: unknown,
   ): Promise<unknown> {
-    if (lease === undefined || lease === this) return this.#dispatcher.submit(prepared, result, options, declaration)
+    if (lease === undefined || lease === this) return this.#dispatcher.submit(prepared, results, options, declaration)
     if (!(lease instanceof Producer) || !lease.isOf(this.#dispatcher)) {
       throw new PooledProducerError('ERR_NOT_LEASED', "this producer is another pool's", { outcome: 'not-sent' })
     }
-    return lease.send(prepared, result, options, declaration)
+    return lease.send(prepared, results, options, declaration)
   }
 
   /** @internal Rejects what is wrong before it is a publish; logged and counted as one that failed. */

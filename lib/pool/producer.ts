@@ -7,7 +7,7 @@ import { Parking } from './parking.ts'
 import type { PendingPublish, Receipt } from './pending-publish.ts'
 import { prepare } from './prepared-message.ts'
 import type { PublishQueue } from './publish-queue.ts'
-import type { Prepared, PublishLimits, PublishOptions } from './publish-request.ts'
+import type { Prepared, PublishLimits, PublishOptions, ResultMaker } from './publish-request.ts'
 
 /**
  * A lease of one channel. Messages go out in the order of publishing; the channel is nobody else's until
@@ -84,8 +84,13 @@ export class Producer implements AsyncDisposable {
     }
   }
 
-  /** @internal Publishes what was checked already; resolves with `result`, or with a receipt. */
-  send(prepared: Prepared, result: unknown, options?: PublishLimits, declaration?: Declaration): Promise<unknown> {
+  /** @internal Publishes what was checked already; resolves with a result, or with a receipt. */
+  send(
+    prepared: Prepared,
+    results: ResultMaker | undefined,
+    options?: PublishLimits,
+    declaration?: Declaration,
+  ): Promise<unknown> {
     if (this.#isReleased) {
       throw new PooledProducerError(
         'ERR_PRODUCER_RELEASED',
@@ -95,8 +100,8 @@ export class Producer implements AsyncDisposable {
         },
       )
     }
-    if (!this.#channel.isUsable) return this.#dispatcher.submit(prepared, result, options, declaration)
-    return this.#dispatcher.submit(prepared, result, options, undefined, (publish) => {
+    if (!this.#channel.isUsable) return this.#dispatcher.submit(prepared, results, options, declaration)
+    return this.#dispatcher.submit(prepared, results, options, undefined, (publish) => {
       this.#enqueue(publish, declaration)
       this.wake()
     })

@@ -3,8 +3,14 @@ import type { PublishTemplate } from '../amqp/publish-template.ts'
 /** A message that is known to be right, ready for the queue. */
 export interface Prepared {
   readonly template: PublishTemplate
+  /** What fills the template's slots; of a task its id comes first, whatever the template does with it. */
   readonly values: readonly string[]
   readonly body: string | Buffer
+}
+
+/** Makes what a publish of a task resolves with, once it is confirmed: until then nothing more has to live with it. */
+export interface ResultMaker {
+  resultOf(taskId: string): unknown
 }
 
 /** How often, and after which pauses, a message is written again when a fault has left open what became of it. */

@@ -43,7 +43,7 @@ export class Settlement {
     this.#settle(publish)
     this.#counters.confirms++
     this.#counters.confirmMs.record(confirmMs)
-    publish.resolve(publish.result === undefined ? receipt(publish, channel, confirmMs) : publish.result)
+    publish.resolve(publish.results?.resultOf(publish.values[0] as string) ?? receipt(publish, channel, confirmMs))
     if (this.#log.isDebug) this.#log.confirmed(publish, channel, confirmMs)
   }
 

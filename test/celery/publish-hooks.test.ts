@@ -49,6 +49,18 @@ describe('beforeTaskPublish', () => {
     expect(heard?.content.equals(plain?.content as Buffer)).toBe(true)
   })
 
+  test('that gives a task another id gives its result that id, by which the worker goes', async () => {
+    const app = makeApp({ broker: broker.url })
+    const queue = queues.name()
+    app.on('beforeTaskPublish', (draft) => {
+      draft.headers.id = 'order-17'
+    })
+    const result = await app.sendTask('tasks.add', [], {}, { queue })
+
+    expect(result.taskId).toBe('order-17')
+    expect((await queues.take(queue, 1))[0]?.properties.headers).toMatchObject({ id: 'order-17' })
+  })
+
   test('that throws, or rejects, is logged, and the task is sent', async () => {
     const logger = new RecordedLog()
     const app = makeApp({ broker: broker.url, logger, name: 'shop' })

@@ -499,11 +499,12 @@ test('a tracer hears of a publish, its place and its size in bytes, and the call
   having(channel)
   const properties = { headers: { id: 'id-1', task: 'shop.ship' } }
   const prepared = prepare({ exchange: 'e', routingKey: 'k', body: 'é', properties }, undefined)
-  const publishing = dispatcher.submit(prepared, 'result', undefined, undefined)
+  const results = { resultOf: (taskId: string) => `the result of ${taskId}` }
+  const publishing = dispatcher.submit({ ...prepared, values: ['id-1'] }, results, undefined, undefined)
   await turn()
   settlement.confirm(channel.written[0] as PendingPublish, 1, channel as unknown as PooledChannel)
 
-  expect(await publishing).toBe('result')
+  expect(await publishing).toBe('the result of id-1')
   expect(heard).toEqual([{ pool: 'shop', exchange: 'e', routingKey: 'k', task: 'shop.ship', taskId: 'id-1', bytes: 2 }])
 })
 

@@ -6,8 +6,10 @@ import { PendingPublish } from '../../lib/pool/pending-publish.ts'
 import { prepare } from '../../lib/pool/prepared-message.ts'
 import { Producer, rejecting } from '../../lib/pool/producer.ts'
 import { PublishQueue } from '../../lib/pool/publish-queue.ts'
-import type { Prepared, PublishLimits } from '../../lib/pool/publish-request.ts'
+import type { Prepared, PublishLimits, ResultMaker } from '../../lib/pool/publish-request.ts'
 import { failureOf } from '../support/failure.ts'
+
+const RESULTS: ResultMaker = { resultOf: () => 'result' }
 
 /** A channel with as much room as it is given, which others have used before. */
 class TestChannel {
@@ -39,13 +41,13 @@ class TestDispatcher {
 
   submit(
     prepared: Prepared,
-    result: unknown,
+    results: ResultMaker | undefined,
     options: PublishLimits | undefined,
     declaration: Declaration | undefined,
     enqueue?: (publish: PendingPublish) => void,
   ): Promise<unknown> {
-    const publish = new PendingPublish(prepared.template, prepared.values, prepared.body, result)
-    if (enqueue === undefined) this.submitted.push([publish.body, result, options, declaration])
+    const publish = new PendingPublish(prepared.template, prepared.values, prepared.body, results)
+    if (enqueue === undefined) this.submitted.push([publish.body, results, options, declaration])
     else enqueue(publish)
     return publish.promise
   }
@@ -165,10 +167,10 @@ test('what waits as the channel dies is the pool’s, and is not written where n
 test('what is published on a dead channel is the pool’s from the start, with its limits and what it needs', async () => {
   channel.isUsable = false
   const [options, declaration] = [{ timeoutMs: 5 }, new TestDeclaration('queue a')]
-  void producer.send(prepare({ routingKey: 'q', body: 'a' }, undefined), 'result', options, declaration)
+  void producer.send(prepare({ routingKey: 'q', body: 'a' }, undefined), RESULTS, options, declaration)
   await turn()
 
-  expect(dispatcher.submitted).toEqual([['a', 'result', options, declaration]])
+  expect(dispatcher.submitted).toEqual([['a', RESULTS, options, declaration]])
   expect([dispatcher.fills, declaration.times]).toEqual([0, 0])
 })
 

@@ -11,8 +11,9 @@ function templateOf(properties: TemplateFields['properties'], isShared = true): 
   return new PublishTemplate({ exchange: '', routingKey: 'q', mandatory: false, properties }, isShared)
 }
 
-function publishOf(properties: TemplateFields['properties'], result?: unknown): PendingPublish {
-  return new PendingPublish(templateOf(properties), [], '', result)
+function publishOf(properties: TemplateFields['properties'], values: string[] = []): PendingPublish {
+  const results = values.length === 0 ? undefined : { resultOf: () => 'result' }
+  return new PendingPublish(templateOf(properties), values, '', results)
 }
 
 test('it counts the bytes of its body and its values, and those of a template of its own', () => {
@@ -44,17 +45,17 @@ test('a task with headers of its own has its id and its name there', () => {
   expect([publish.taskId, publish.id, publish.task]).toEqual(['a', 'a', 'shop.ship'])
 })
 
-test('a task of protocol 1 has its id in what its call resolves with', () => {
-  const publish = publishOf({}, { taskId: 'a' })
+test('a task of protocol 1 has its id in its first value, though no slot takes it', () => {
+  const publish = publishOf({}, ['a'])
   expect([publish.taskId, publish.id]).toEqual(['a', 'a'])
 })
 
 test.each([
-  ['nothing', {}, undefined],
-  ['no texts', { headers: { id: 1, task: 2 } }, { taskId: 3 }],
-  ['headers of another kind', { headers: {} }, {}],
-])('a message with %s is no task', (_, properties, result) => {
-  const publish = publishOf(properties, result)
+  ['nothing', {}],
+  ['no texts', { headers: { id: 1, task: 2 } }],
+  ['headers of another kind', { headers: {} }],
+])('a message with %s is no task', (_, properties) => {
+  const publish = publishOf(properties)
   expect([publish.taskId, publish.task, publish.id]).toEqual([undefined, undefined, ''])
 })
 

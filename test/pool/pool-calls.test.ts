@@ -2,6 +2,7 @@ import { expect, jest, test } from '@jest/globals'
 import { PooledProducerError } from '../../lib/errors.ts'
 import { prepare } from '../../lib/pool/prepared-message.ts'
 import { createProducerPool, type ProducerPool } from '../../lib/pool/producer-pool.ts'
+import type { ResultMaker } from '../../lib/pool/publish-request.ts'
 import { CONFIRMING, startScriptedServer } from '../amqp/scripted-server.ts'
 import { afterTest } from '../support/cleanup.ts'
 import { until } from '../support/condition.ts'
@@ -11,6 +12,10 @@ import { RecordedLog } from '../support/recorded-log.ts'
 
 const MESSAGE = { routingKey: 'q', body: 'x' }
 const PREPARED = prepare(MESSAGE, undefined)
+
+function made(result: string): ResultMaker {
+  return { resultOf: () => result }
+}
 
 test('a pool goes from connecting to open to closing to closed, and ready waits for the first step', async () => {
   await using server = await startScriptedServer(CONFIRMING)
@@ -59,10 +64,10 @@ test('what is checked already goes by the pool, or by a lease of its own, and by
   const pool = await readyPool({ broker: server.url, maxChannels: 1 })
   const producer = await pool.acquire()
   // While the lease has the only channel the pool itself could write nothing.
-  expect(await pool.send(PREPARED, 'by the lease', undefined, undefined, producer)).toBe('by the lease')
+  expect(await pool.send(PREPARED, made('by the lease'), undefined, undefined, producer)).toBe('by the lease')
   pool.release(producer)
-  expect(await pool.send(PREPARED, 'by the pool')).toBe('by the pool')
-  expect(await pool.send(PREPARED, 'by the pool', undefined, undefined, pool)).toBe('by the pool')
+  expect(await pool.send(PREPARED, made('by the pool'))).toBe('by the pool')
+  expect(await pool.send(PREPARED, made('by the pool'), undefined, undefined, pool)).toBe('by the pool')
 
   const other = makePool({ broker: NOWHERE })
   const foreign = { code: 'ERR_NOT_LEASED', message: "this producer is another pool's", outcome: 'not-sent' }

@@ -7,6 +7,7 @@ import { PendingPublish } from '../../lib/pool/pending-publish.ts'
 import { prepare } from '../../lib/pool/prepared-message.ts'
 import { PublishLog } from '../../lib/pool/publish-log.ts'
 import { PublishQueue } from '../../lib/pool/publish-queue.ts'
+import type { ResultMaker } from '../../lib/pool/publish-request.ts'
 import { outcomeOf, Settlement } from '../../lib/pool/settlement.ts'
 import { Counters } from '../../lib/pool/stats.ts'
 import { failureOf } from '../support/failure.ts'
@@ -35,11 +36,13 @@ afterEach(() => {
 })
 
 /** A publish that is accepted, as a task where it has an id. */
-function accepted(options: { id?: string; result?: unknown; attempts?: number; signal?: AbortSignal } = {}) {
-  const { id, result, attempts = 0, signal } = options
+function accepted(options: { id?: string; results?: ResultMaker; attempts?: number; signal?: AbortSignal } = {}) {
+  const { id, results, attempts = 0, signal } = options
   const properties = id === undefined ? {} : { headers: { id, task: 'shop.ship' } }
   const { template } = prepare({ routingKey: 'q', body: '', properties }, undefined)
-  const publish = Object.assign(new PendingPublish(template, [], 'body', result), { attempts })
+  const publish = Object.assign(new PendingPublish(template, results === undefined ? [] : ['b'], 'body', results), {
+    attempts,
+  })
   settlement.accept(publish, 100, signal, performance.now())
   return publish
 }
@@ -54,17 +57,17 @@ test('what is accepted counts with its bytes until it has its outcome', () => {
   expect(counters.confirmMs.summary().max).toBe(2)
 })
 
-test('a confirm resolves with a receipt, or with the result of the call', async () => {
+test('a confirm resolves with a receipt, or with what is made of the id of a task', async () => {
   const [message, task, other] = [
     accepted({ attempts: 1 }),
     accepted({ id: 'a', attempts: 2 }),
-    accepted({ result: 'result' }),
+    accepted({ results: { resultOf: (id) => `the result of ${id}` } }),
   ]
   for (const publish of [message, task, other]) settlement.confirm(publish, 2, channel)
 
   expect(await message.promise).toStrictEqual({ channel: 7, attempts: 1, confirmMs: 2 })
   expect(await task.promise).toEqual({ taskId: 'a', channel: 7, attempts: 2, confirmMs: 2 })
-  expect(await other.promise).toBe('result')
+  expect(await other.promise).toBe('the result of b')
 })
 
 test('a confirm is logged only where that is wanted', () => {
