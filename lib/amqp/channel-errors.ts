@@ -59,6 +59,5 @@ function channelClosed(
   retryable: boolean,
   cause?: unknown,
 ): PooledProducerError {
-  const details = { outcome, retryable, ...(cause === undefined ? {} : { cause }) }
-  return new PooledProducerError('ERR_CHANNEL_CLOSED', message, details)
+  return new PooledProducerError('ERR_CHANNEL_CLOSED', message, { outcome, retryable, cause })
 }

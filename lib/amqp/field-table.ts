@@ -6,8 +6,8 @@ export type FieldHook = (value: object, depth: number) => boolean
 /**
  * Writes a field table with the types that amqplib chooses for JavaScript's values: the smallest signed
  * integer that holds a whole number, a double otherwise, long strings, void for null; but with 32 bits where
- * Python misreads fewer, see {@link isMisread}. Undefined is left out. `{ '!': type, value }` names a type, as in amqplib. Source of the tags: RabbitMQ, "AMQP 0-9-1
- * Errata", section 3.
+ * Python misreads fewer, see {@link isMisread}. Undefined is left out. `{ '!': type, value }` names a type, as in
+ * amqplib. Source of the tags: RabbitMQ, "AMQP 0-9-1 Errata", section 3.
  *
  * @throws {TypeError | RangeError} for a value that no field can hold.
  */

@@ -1,5 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from '@jest/globals'
 import { runCommand } from '../../lib/testing/rabbitmq-node.ts'
@@ -9,10 +8,10 @@ import { celeryTest, startCeleryWorker } from '../support/celery-worker.ts'
 import { afterTest } from '../support/cleanup.ts'
 import { useQueues } from '../support/queues.ts'
 import { codeBlocks } from './code-blocks.ts'
+import { ROOT, readersFolder } from './readers-folder.ts'
 
 const broker = useBroker()
 const queues = useQueues(broker.url)
-const ROOT = join(import.meta.dirname, '..', '..')
 const PACKAGE = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 const BLOCKS = codeBlocks('../README.md')
 const COMMANDS = BLOCKS.filter(({ language }) => language === 'sh')
@@ -27,16 +26,6 @@ function commandsWith(text: string): string {
 /** What the README says that a command prints. */
 function outputOf(beginning: RegExp): string {
   return BLOCKS.find(({ language, code }) => language === '' && beginning.test(code))?.code ?? ''
-}
-
-/** A folder with the package in it. */
-function readersFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'pooled-producer-readme-'))
-  afterTest(() => rmSync(folder, { recursive: true }))
-  mkdirSync(join(folder, 'node_modules'))
-  symlinkSync(ROOT, join(folder, 'node_modules', PACKAGE.name))
-  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
-  return folder
 }
 
 /** Runs commands in a folder; npx finds the program without asking a registry. */

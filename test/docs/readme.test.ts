@@ -1,7 +1,6 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { uniqueName, useBroker } from '../support/broker.ts'
@@ -10,11 +9,11 @@ import { afterTest } from '../support/cleanup.ts'
 import { useQueues } from '../support/queues.ts'
 import { hasRedis, type RedisServer, redisTest, startRedisServer } from '../support/redis-server.ts'
 import { codeBlocks, runToItsEnd } from './code-blocks.ts'
+import { ROOT, readersFolder } from './readers-folder.ts'
 import { SURROUNDINGS, type Surroundings, TASKS_MODULE } from './readme-surroundings.ts'
 
 const broker = useBroker()
 const queues = useQueues(broker.url)
-const ROOT = join(import.meta.dirname, '..', '..')
 const BLOCKS = codeBlocks('../README.md').filter(({ language }) => language === 'ts')
 
 let redis: RedisServer | undefined
@@ -31,20 +30,12 @@ afterAll(async () => {
   await redis?.stop()
 })
 
-/** A folder such as a reader's: the package and its neighbours are installed in it. */
-function readersFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'pooled-producer-readme-'))
-  afterTest(() => rmSync(folder, { recursive: true }))
+/** A reader's folder with the packages that the README imports, and the types that it makes. */
+function folderOfReadme(): string {
   const imported = [...SURROUNDINGS.map(({ before = '' }) => before), ...BLOCKS.map(({ code }) => code)]
     .flatMap((code) => [...code.matchAll(/from '((?:@[^/']+\/)?[^/'.]+)/g)].map(([, name]) => name as string))
     .filter((name) => !name.startsWith('node:') && name !== 'pooled-producer')
-  const packages = [...new Set([...imported, '@types/node'])].map((name) => [name, join(ROOT, 'node_modules', name)])
-  for (const [name, path] of [...packages, ['pooled-producer', ROOT]] as [string, string][]) {
-    const link = join(folder, 'node_modules', name)
-    mkdirSync(dirname(link), { recursive: true })
-    symlinkSync(path, link)
-  }
-  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
+  const folder = readersFolder([...new Set([...imported, '@types/node'])])
   writeFileSync(join(folder, 'tasks.ts'), TASKS_MODULE)
   return folder
 }
@@ -87,7 +78,7 @@ test('each block of TypeScript has its surroundings', () => {
 })
 
 test('the README’s TypeScript is typed as it says', () => {
-  const folder = readersFolder()
+  const folder = folderOfReadme()
   const compilerOptions = {
     strict: true,
     module: 'nodenext',
@@ -116,7 +107,7 @@ for (const [index, surroundings] of SURROUNDINGS.entries()) {
   testWhereItCan(
     `the README’s code runs: ${does}`,
     async () => {
-      const file = join(readersFolder(), 'block.ts')
+      const file = join(folderOfReadme(), 'block.ts')
       writeFileSync(file, await atHome(moduleOf(surroundings, codeOf(index)), results))
 
       await expect(runToItsEnd(`await import('${pathToFileURL(file)}')`)).resolves.toBeUndefined()

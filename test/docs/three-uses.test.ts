@@ -1,6 +1,5 @@
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from '@jest/globals'
 import { freePort } from '../../lib/testing/free-port.ts'
@@ -12,10 +11,10 @@ import { NOWHERE } from '../support/pools.ts'
 import { useQueues } from '../support/queues.ts'
 import { startScript } from '../support/script.ts'
 import { type CodeBlock, codeBlocks, runToItsEnd } from './code-blocks.ts'
+import { ROOT, readersFolder } from './readers-folder.ts'
 
 const broker = useBroker()
 const queues = useQueues(broker.url)
-const ROOT = join(import.meta.dirname, '..', '..')
 
 /** The code with this run's broker and a queue of its own in place of the page's. */
 async function atHome(code: string): Promise<string> {
@@ -96,14 +95,10 @@ test.each(blocks('api-server.md', '.js'))(
 )
 
 test('the commands of measuring.md run, on the log that its program writes', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'pooled-producer-docs-'))
-  afterTest(() => rmSync(folder, { recursive: true }))
-  mkdirSync(join(folder, 'node_modules'))
-  symlinkSync(ROOT, join(folder, 'node_modules', 'pooled-producer'))
+  const folder = readersFolder()
   const page = codeBlocks('measuring.md')
   const program = page.find(({ place }) => place.endsWith('work.js'))?.code as string
   writeFileSync(join(folder, 'work.js'), await atHome(program))
-  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
   const commands = page.filter(({ language }) => language === 'sh').map(({ code }) => code)
   // What npx would start, without asking a registry.
   const npx = `npx() { node ${ROOT}/dist/cli/main.js "\${@:2}"; }`

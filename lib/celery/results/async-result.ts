@@ -24,7 +24,7 @@ export interface Revoker {
 
 /**
  * A task that the broker has, and what becomes of it. `state`, `ready()` and the like tell what this process
- * knows and ask nobody; `get`, `progress` and `refresh` ask. One is made with every call, so it holds little.
+ * knows and ask nobody; `get`, `progress` and `refresh` ask. One is made for every task, so it holds little.
  */
 export class AsyncResult<Result = unknown> implements ResultNode<Result> {
   readonly taskId: string
