@@ -10,14 +10,14 @@ export const question = 'Does a task cost more with 100,000 in flight than with 
 
 const [FEW, MANY] = [100, 100_000]
 const NAMES = ['pooled-producer', 'cloudamqp', 'raw-awaited']
-const FULL = { rounds: 7, seconds: 1, names: NAMES }
-const QUICK = { rounds: 3, seconds: 0.5, names: ['pooled-producer'] }
-/** How often all in flight are replaced in a turn, so that it is they that count, and not their first burst. */
+const FULL = { rounds: 7, names: NAMES }
+const QUICK = { rounds: 3, names: ['pooled-producer'] }
+/** How often all of many are replaced in a turn, so that it is they that count, and not their first burst. */
 const TURNOVERS = 5
 /** Whoever would take longer for that replaces them less often. */
 const MOST_SECONDS = 10
 
-/** @param {object} options `to`, `contestants`, `rounds` and `seconds` narrow the run. */
+/** @param {object} options `to`, `contestants` and `rounds` narrow the run. */
 export async function measure({ broker, quick, options }) {
   const plan = { to: Object.keys(DESTINATIONS), ...(quick ? QUICK : FULL), ...options }
   const entries = contestants(plan.names, progress.heading)
@@ -45,7 +45,7 @@ async function measureCase({ broker, entries, to, plan }) {
     }
     for (const contestant of started) {
       progress.step(`${contestant.name}: warming up`)
-      counts.set(contestant.name, turnCount(await warmUp(contestant, contestant.inFlight), contestant.inFlight, plan))
+      counts.set(contestant.name, turnCount(await warmUp(contestant, contestant.inFlight)))
     }
     await broker.purge()
     const { figures, failed } = await interleave(
@@ -65,9 +65,9 @@ async function measureCase({ broker, entries, to, plan }) {
   }
 }
 
-function turnCount(rate, inFlight, { seconds }) {
-  const turnovers = Math.min(TURNOVERS, Math.max(1, Math.floor((rate * MOST_SECONDS) / inFlight)))
-  return Math.ceil(Math.max(rate * seconds, turnovers * inFlight))
+/** As many for few as for many: a turn of the same length meets as much of the machine's moods. */
+function turnCount(rate) {
+  return MANY * Math.min(TURNOVERS, Math.max(1, Math.floor((rate * MOST_SECONDS) / MANY)))
 }
 
 function report(result, { to, entries, figures, remarks }) {
