@@ -141,7 +141,8 @@ export class RabbitmqNode {
 
   /**
    * Signals the node. Resolves when the process has ended, or at once for a signal that it survives, such as
-   * SIGSTOP. The data stays for the next {@link start}. Default: SIGKILL; SIGTERM ends it gracefully.
+   * SIGSTOP. The data stays for the next {@link start}, but for what a killed node had not written yet, such as a queue
+   * that was just declared. Default: SIGKILL; SIGTERM ends it gracefully.
    */
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     if (this.#process === undefined) return

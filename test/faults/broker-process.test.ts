@@ -6,6 +6,7 @@ import { until } from '../support/condition.ts'
 import { failureOf } from '../support/failure.ts'
 import { makePool } from '../support/pools.ts'
 import { RecordedLog } from '../support/recorded-log.ts'
+import { stateWritten } from '../support/written-state.ts'
 import { type FaultRunOptions, onChannel, startFaultRun } from './support/fault-run.ts'
 import { useNode } from './support/nodes.ts'
 
@@ -25,6 +26,7 @@ rabbitmqNodeTest(
   'row 1: when the broker is killed, publishing goes on once it is back, and nothing is lost',
   async () => {
     const run = await nodeRun()
+    await stateWritten(node())
 
     await node().kill('SIGKILL')
     await node().start()
@@ -37,6 +39,7 @@ rabbitmqNodeTest(
 
 rabbitmqNodeTest('row 1: while the broker is away every promise is settled by its time limit', async () => {
   const run = await nodeRun({ pool: { publishTimeoutMs: 1_000 } })
+  await stateWritten(node())
 
   await node().kill('SIGKILL')
   await run.fail(run.window * 2)

@@ -6,6 +6,7 @@ import { type RabbitmqNode, startRabbitmqCluster, startRabbitmqNode } from '../.
 import { rabbitmqNodeTest } from '../support/broker.ts'
 import { until } from '../support/condition.ts'
 import { startScript } from '../support/script.ts'
+import { stateWritten } from '../support/written-state.ts'
 
 // A start takes 5 s on a quiet machine.
 const TIMEOUT_MS = 180_000
@@ -57,6 +58,7 @@ rabbitmqNodeTest(
     await channel.assertQueue('kept', { durable: true })
     channel.sendToQueue('kept', Buffer.from('x'), { persistent: true })
     await channel.waitForConfirms()
+    await stateWritten(node)
 
     const closed = new Promise((resolve) => connection.once('close', resolve))
     await node.kill()
