@@ -45,11 +45,15 @@ async function measureCase({ broker, entries, to, plan }) {
     }
     for (const contestant of started) {
       progress.step(`${contestant.name}: warming up`)
-      counts.set(contestant.name, turnCount(await warmUp(contestant, contestant.inFlight)))
+      const rate = await warmUp(contestant, contestant.inFlight).catch(({ message }) => {
+        remarks.set(contestant.name, message)
+        contestant.kill()
+      })
+      if (rate !== undefined) counts.set(contestant.name, turnCount(rate))
     }
     await broker.purge()
     const { figures, failed } = await interleave(
-      started,
+      started.filter(({ name }) => counts.has(name)),
       plan.rounds,
       async (contestant) => {
         const { name, inFlight } = contestant
@@ -81,7 +85,7 @@ function report(result, { to, entries, figures, remarks }) {
       notes: [note, remarks.get(name), ...reasons].filter(Boolean).join('; '),
     }
     const ratio = few && many ? ratioOfMedians(many, few) : undefined
-    if (kind === 'ours') {
+    if (name === 'pooled-producer') {
       const bar = `CPU ${DESTINATIONS[to]}, at 100,000 in flight to that at 100`
       result.addBar(bar, 'at most', 1.25, ratio?.ratio, ratio && ratioText(ratio))
       result.addRatio(`${to}/cpu at 100,000 to that at 100`, ratio, 'lower')

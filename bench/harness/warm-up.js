@@ -5,7 +5,7 @@
 const WARM_UP_TASKS = 150_000
 const WARM_UP_SECONDS = 4
 const CALIBRATION_MS = 300
-/** A contestant that has to be asked how fast it is should not be held up by what it cannot do. */
+/** How fast a contestant is shows with fewer in flight too, and one of the slow would take long for more. */
 const MOST_CALIBRATING = 1_000
 
 /**
