@@ -9,8 +9,9 @@ const MAX_LINE = 2 ** 20
 
 /**
  * Calls `onLine` for each line of a file, those that it has and those that are written to it, until the signal is
- * aborted. A file that is rotated (another takes its name) or cut to nothing is read on from the begin of the new one;
- * one that is not there yet is waited for. It asks every 200 ms, which works on every file system and over a network.
+ * aborted; those that were written before that are read to the last. A file that is rotated (another takes its name) or
+ * cut to nothing is read on from the begin of the new one; one that is not there yet is waited for. It asks every 200 ms,
+ * which works on every file system and over a network.
  *
  * @throws what reading the file throws, but for its absence; and an error for a file that is packed with gzip, to which
  *   nothing is added.
@@ -18,7 +19,9 @@ const MAX_LINE = 2 ** 20
 export async function followLog(path: string, onLine: (line: string) => void, signal: AbortSignal): Promise<void> {
   let file: OpenLog | undefined
   try {
-    while (!signal.aborted) {
+    for (;;) {
+      // What was written since the last look is read before the end.
+      const isLast = signal.aborted
       file ??= await OpenLog.open(path)
       await file?.read(onLine)
       if (file !== undefined && (await file.isReplaced(path))) {
@@ -28,6 +31,7 @@ export async function followLog(path: string, onLine: (line: string) => void, si
         file = undefined
         continue
       }
+      if (isLast) return
       await delay(POLL_MS, undefined, { signal }).catch(ignore)
     }
   } finally {

@@ -7,7 +7,9 @@ import { afterTest } from '../support/cleanup.ts'
 import { until } from '../support/condition.ts'
 
 /** A log that is followed until the test ends. */
-async function followed(content?: string): Promise<{ path: string; lines: string[]; ended: Promise<void> }> {
+async function followed(
+  content?: string,
+): Promise<{ path: string; lines: string[]; ended: Promise<void>; end: () => void }> {
   const folder = await mkdtemp(join(tmpdir(), 'pooled-producer-follow-'))
   const path = join(folder, 'server.log')
   if (content !== undefined) await writeFile(path, content)
@@ -19,7 +21,7 @@ async function followed(content?: string): Promise<{ path: string; lines: string
     await ended
     await rm(folder, { recursive: true })
   })
-  return { path, lines, ended }
+  return { path, lines, ended, end: () => controller.abort() }
 }
 
 test('lines that are there and lines that come are read, each once and whole', async () => {
@@ -60,4 +62,14 @@ test('a file that is not there yet is waited for', async () => {
   await until(() => lines.length === 1)
 
   expect(lines).toEqual(['one'])
+})
+
+test('what was written just before the end is read', async () => {
+  const { path, lines, ended, end } = await followed('one\n')
+  await until(() => lines.length === 1)
+  await appendFile(path, 'two\n')
+  end()
+  await ended
+
+  expect(lines).toEqual(['one', 'two'])
 })

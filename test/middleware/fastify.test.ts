@@ -122,9 +122,9 @@ test.each(['readyTimeoutMs', 'closeTimeoutMs'])('a %s that is none is refused wh
   })
 })
 
-test('a publish is given up when the client goes away', async () => {
+test.each([{}, { signal: null }])('a publish with %j is given up when the client goes away', async (options) => {
   const { server, lines } = await serverWith({ broker: NOWHERE, waitForBroker: false, publishTimeoutMs: 60_000 })
-  server.post('/sums', async (request) => request.celery.sendTask('tasks.add', [2, 3]))
+  server.post('/sums', async (request) => request.celery.sendTask('tasks.add', [2, 3], {}, options))
   const url = await server.listen({ host: '127.0.0.1', port: 0 })
   const client = new AbortController()
 

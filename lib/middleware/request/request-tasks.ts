@@ -62,7 +62,8 @@ export class RequestTasks {
   /** Options that are none go on as they are: who takes them says what is wrong. */
   #bounded(options: TaskOptions): TaskOptions {
     if (!isPlainObject(options)) return options
-    const { signal } = options
+    // As among all options, null is as good as absent.
+    const signal = options.signal ?? undefined
     if (signal === undefined) return { ...options, signal: this.signal }
     return signal instanceof AbortSignal ? { ...options, signal: AbortSignal.any([signal, this.signal]) } : options
   }
